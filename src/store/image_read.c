@@ -1,0 +1,533 @@
+#include "config.h"
+
+#include "store/image_format.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* epoch: of the source when an unstable pointer was fetched. */
+#define EPOCH_STABLE UINT64_MAX
+struct chunk {
+	const uint8_t *p;
+	uint64_t epoch;
+	size_t size;
+};
+
+struct image {
+	struct chunk_source *source;
+	uint64_t id;
+	struct image_layout layout;
+	uint32_t homes;
+	uint32_t order_names;           /* order chunks before those of NSEC3 */
+	struct packed_at packed;
+	struct chunk whole;             /* packed: the one value */
+	struct chunk *chunk[PART_COUNT];/* else: by part and number, filled as asked */
+};
+
+/* ---- chunks -------------------------------------------------------------- */
+
+static bool chunk_fetch(struct image *image, struct chunk *c, enum image_part part, uint32_t number)
+{
+	bool stable = false;
+
+	c->p = image->source->chunk(image->source, image->id, part, number, &c->size, &stable);
+	c->epoch = stable ? EPOCH_STABLE : image->source->epoch;
+	return c->p != NULL;
+}
+
+static inline bool chunk_holds(const struct image *image, const struct chunk *c)
+{
+	return c->p && (c->epoch == EPOCH_STABLE || c->epoch == image->source->epoch);
+}
+
+static inline const uint8_t *whole(struct image *image)
+{
+	if (__builtin_expect(!chunk_holds(image, &image->whole), 0) &&
+	    (!chunk_fetch(image, &image->whole, PART_HEADER, 0) || image->whole.size < image->packed.end))
+		return NULL;
+	return image->whole.p;
+}
+
+/* The chunk's octets, *size of them; NULL when it cannot be had. */
+static const uint8_t *chunk_get(struct image *image, enum image_part part, uint32_t number, size_t *size)
+{
+	struct chunk *c;
+
+	if (number >= image->layout.chunks[part])
+		return NULL;
+	c = &image->chunk[part][number];
+	if (__builtin_expect(!chunk_holds(image, c), 0) && !chunk_fetch(image, c, part, number))
+		return NULL;
+	*size = c->size;
+	return c->p;
+}
+
+static inline const uint8_t *data_chunk(struct image *image, uint32_t number, size_t *size)
+{
+	const uint8_t *p;
+
+	if (!image->layout.packed)
+		return chunk_get(image, PART_DATA, number, size);
+	p = number < image->layout.chunks[PART_DATA] ? whole(image) : NULL;
+	if (!p)
+		return NULL;
+	*size = image->packed.data_size[number];
+	return p + image->packed.data[number];
+}
+
+static inline const uint8_t *line_at(struct image *image, uint32_t line)
+{
+	const uint8_t *p;
+	size_t size, at;
+
+	if (line >= image->layout.header.directory_lines)
+		return NULL;
+	if (image->layout.packed) {
+		p = whole(image);
+		return p ? p + image->packed.directory + (size_t)line * LINE_SIZE : NULL;
+	}
+	p = chunk_get(image, PART_DIRECTORY, line / LINES_PER_CHUNK, &size);
+	at = LINES_PADDING + (size_t)(line % LINES_PER_CHUNK) * LINE_SIZE;
+	return p && at + LINE_SIZE <= size ? p + at : NULL;
+}
+
+static const uint8_t *order_at(struct image *image, bool nsec3, uint32_t i)
+{
+	size_t entry = nsec3 ? NSEC3_ENTRY : ORDER_ENTRY, size, at;
+	uint32_t per = nsec3 ? NSEC3_PER_CHUNK : ORDER_PER_CHUNK;
+	const uint8_t *p;
+
+	if (image->layout.packed) {
+		p = whole(image);
+		return p ? p + (nsec3 ? image->packed.nsec3 : image->packed.order) + i * entry : NULL;
+	}
+	p = chunk_get(image, PART_ORDER, i / per + (nsec3 ? image->order_names : 0), &size);
+	at = i % per * entry;
+	return p && at + entry <= size ? p + at : NULL;
+}
+
+/* The node at a place, if it lies wholly in its chunk. */
+static const uint8_t *node_at(struct image *image, uint64_t place)
+{
+	uint32_t at = place_offset(place);
+	const uint8_t *chunk, *n;
+	size_t size;
+
+	chunk = data_chunk(image, place_chunk(place), &size);
+	if (!chunk || at < DATA_HEADER_SIZE || at + NODE_HEADER_SIZE > size)
+		return NULL;
+	n = chunk + at;
+	if (node_size(n) > size - at || node_size(n) < NODE_HEADER_SIZE || node_size(n) % 8 ||
+	    NODE_HEADER_SIZE + (size_t)node_rrsets(n) * NODE_ENTRY_SIZE + node_owner_size(n) > node_size(n))
+		return NULL;
+	return n;
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+struct image *image_open(struct chunk_source *source, uint64_t id, struct err *err)
+{
+	struct image *image = calloc(1, sizeof *image);
+	int part;
+
+	if (!image) {
+		err_set(err, ERR_NOMEM, "image %llu: no memory to open it", (unsigned long long)id);
+		return NULL;
+	}
+	image->source = source;
+	image->id = id;
+	if (!chunk_fetch(image, &image->whole, PART_HEADER, 0)) {
+		err_set(err, ERR_CORRUPT, "image %llu is not in the store", (unsigned long long)id);
+		goto fail;
+	}
+	if (layout_decode(&image->layout, image->whole.p, image->whole.size, err))
+		goto fail_context;
+	image->homes = image->layout.header.nodes ? home_lines(image->layout.header.nodes) : 0;
+	image->order_names = chunks_for(order_entries(image->layout.header.nodes), ORDER_PER_CHUNK);
+	if (image->layout.packed) {
+		if (layout_packed(&image->layout, image->whole.p, image->whole.size, &image->packed, err))
+			goto fail_context;
+		return image;
+	}
+	for (part = PART_DATA; part < PART_COUNT; part++) {
+		uint32_t count = image->layout.chunks[part];
+
+		image->chunk[part] = calloc(count ? count : 1, sizeof *image->chunk[part]);
+		if (!image->chunk[part]) {
+			err_set(err, ERR_NOMEM, "image %llu: no memory for the places of %u chunks", (unsigned long long)id, count);
+			goto fail;
+		}
+	}
+	return image;
+fail_context:
+	err_context(err, "image %llu", (unsigned long long)id);
+fail:
+	image_close(image);
+	return NULL;
+}
+
+void image_close(struct image *image)
+{
+	int part;
+
+	if (!image)
+		return;
+	for (part = 0; part < PART_COUNT; part++)
+		free(image->chunk[part]);
+	free(image);
+}
+
+uint64_t image_id(const struct image *image)
+{
+	return image->id;
+}
+
+const struct image_header *image_header(const struct image *image)
+{
+	return &image->layout.header;
+}
+
+size_t image_memory(const struct image *image)
+{
+	size_t chunks = 0;
+	int part;
+
+	for (part = PART_DATA; part < PART_COUNT; part++)
+		if (image->chunk[part])
+			chunks += image->layout.chunks[part];
+	return sizeof *image + chunks * sizeof(struct chunk);
+}
+
+/* ---- the directory ------------------------------------------------------- */
+
+/* Calls for every slot of the tag, until the run of taken slots ends. The
+ * body may return. */
+#define FOR_TAG(image, hash, place) \
+	for (uint32_t line_ = (image)->homes ? hash_home(hash, (image)->homes) : UINT32_MAX, end_ = 0; !end_; line_++) \
+		for (const uint8_t *l_ = line_at(image, line_), *s_ = l_; ; s_ += 8) \
+			if (!l_ || (s_ < l_ + LINE_SIZE && load_le32(s_ + 4) == 0)) { \
+				end_ = 1; \
+				break; \
+			} else if (s_ == l_ + LINE_SIZE) { \
+				break; \
+			} else if (load_le32(s_) == hash_tag(hash) && ((place) = load_le32(s_ + 4)) != 0)
+
+const uint8_t *image_find(struct image *image, uint64_t hash, const uint8_t *relative, size_t size)
+{
+	uint32_t place;
+
+	FOR_TAG(image, hash, place) {
+		const uint8_t *n = node_at(image, place);
+
+		if (n && node_owner_size(n) == size && name_equal(node_owner(n), relative, size))
+			return n;
+	}
+	return NULL;
+}
+
+void image_prefetch_directory(struct image *image, uint64_t hash)
+{
+	const uint8_t *line = image->homes ? line_at(image, hash_home(hash, image->homes)) : NULL;
+
+	if (line)
+		__builtin_prefetch(line);
+}
+
+void image_prefetch_node(struct image *image, uint64_t hash)
+{
+	uint32_t place;
+
+	FOR_TAG(image, hash, place) {
+		size_t size;
+		const uint8_t *chunk = data_chunk(image, place_chunk(place), &size);
+
+		if (chunk && place_offset(place) < size) {
+			__builtin_prefetch(chunk + place_offset(place));
+			__builtin_prefetch(chunk + place_offset(place) + 64);
+		}
+		return;
+	}
+}
+
+/* ---- RRsets -------------------------------------------------------------- */
+
+static bool entry_read(struct image *image, const uint8_t *node, const uint8_t *e, struct rrset *s)
+{
+	uint32_t at = load_le32(e + 8);
+	const uint8_t *blob;
+	size_t need, size;
+
+	s->type = load_le16(e);
+	s->count = load_le16(e + 2);
+	s->sig_count = load_le16(e + 4);
+	s->wire_size = load_le16(e + 12);
+	s->sigs_size = load_le16(e + 14);
+	s->patches = load_le16(e + 16);
+	s->targets = load_le16(e + 18);
+	need = (size_t)s->wire_size + s->sigs_size + 2 * ((size_t)s->patches + s->targets);
+	if (load_le16(e + 6) & ENTRY_FAR) {
+		blob = data_chunk(image, place_chunk(at), &size);
+		if (!blob || place_offset(at) + need > size)
+			return false;
+		blob += place_offset(at);
+	} else {
+		if (at > node_size(node) || need > node_size(node) - at)
+			return false;
+		blob = node + at;
+	}
+	s->wire = blob;
+	s->sigs = s->wire + s->wire_size;
+	s->patch = s->sigs + s->sigs_size;
+	s->target = s->patch + 2 * (size_t)s->patches;
+	return true;
+}
+
+bool image_rrset(struct image *image, const uint8_t *node, uint16_t type, struct rrset *set)
+{
+	unsigned i, n = node_rrsets(node);
+
+	for (i = 0; i < n; i++) {
+		const uint8_t *e = node_entry(node, i);
+		uint16_t t = load_le16(e);
+
+		if (t >= type)
+			return t == type && entry_read(image, node, e, set);
+	}
+	return false;
+}
+
+bool image_rrset_at(struct image *image, const uint8_t *node, unsigned i, struct rrset *set)
+{
+	return i < node_rrsets(node) && entry_read(image, node, node_entry(node, i), set);
+}
+
+void record_walk_begin(struct record_walk *w, const struct rrset *set, bool sigs, const uint8_t *apex, size_t apex_size)
+{
+	*w = (struct record_walk){ .set = set, .apex = apex, .apex_size = (uint8_t)apex_size, .sigs = sigs };
+}
+
+bool record_walk_next(struct record_walk *w, struct record *r, uint8_t *scratch)
+{
+	const struct rrset *s = w->set;
+	const uint8_t *base = w->sigs ? s->sigs : s->wire;
+	size_t size = w->sigs ? s->sigs_size : s->wire_size, rd, from, to = 0, end;
+
+	if (w->at + 12 > size)
+		return false;
+	r->ttl = load_be32(base + w->at + 6);
+	rd = load_be16(base + w->at + 10);
+	from = w->at + 12;
+	end = from + rd;
+	if (end > size)
+		return false;
+	w->at = (uint32_t)end;
+	r->rdata = base + from;
+	r->size = (uint16_t)rd;
+	if (w->sigs)
+		return true;
+	while (w->patch < s->patches) {
+		size_t at = rrset_patch(s, w->patch);
+
+		if (at < from || at + 2 > end)
+			break;
+		if (to + (at - from) + w->apex_size + (end - at - 2) > UINT16_MAX)
+			return false;
+		memcpy(scratch + to, base + from, at - from);
+		to += at - from;
+		memcpy(scratch + to, w->apex, w->apex_size);
+		to += w->apex_size;
+		from = at + 2;
+		r->rdata = scratch;
+		w->patch++;
+	}
+	if (r->rdata == scratch) {
+		memcpy(scratch + to, base + from, end - from);
+		r->size = (uint16_t)(to + end - from);
+	}
+	return true;
+}
+
+/* ---- walking ------------------------------------------------------------- */
+
+static uint64_t walk_count(const struct image_walk *w)
+{
+	const struct image_header *h = &w->image->layout.header;
+
+	return w->nsec3 ? h->nsec3_nodes : h->nodes;
+}
+
+/* The place of the node behind the one at place; 0: none, or not to be had. */
+static uint64_t place_behind(struct image *image, uint64_t place, const uint8_t *node)
+{
+	uint32_t number = place_chunk(place), next;
+	const uint8_t *chunk;
+	size_t size;
+
+	chunk = data_chunk(image, number, &size);
+	if (!chunk)
+		return 0;
+	if (place_offset(place) + (size_t)node_size(node) < size)
+		return place + node_size(node) / 8;
+	next = data_next(chunk);
+	/* Chunks of a kind are linked upwards only: no way into a circle. */
+	return next == NO_CHUNK || next <= number ? 0 : make_place(next, DATA_HEADER_SIZE);
+}
+
+/* Stand before node `index`. */
+static void walk_to(struct image_walk *w, uint64_t index)
+{
+	const uint8_t *e, *n;
+	uint64_t i;
+
+	w->index = index;
+	w->place = 0;
+	if (index >= walk_count(w)) {
+		w->index = walk_count(w);
+		return;
+	}
+	if (w->nsec3) {
+		e = order_at(w->image, true, (uint32_t)index);
+		w->place = e ? load_le32(e + 8) : 0;
+		return;
+	}
+	e = order_at(w->image, false, (uint32_t)(index / ORDER_STEP));
+	w->place = e ? load_le32(e + ORDER_KEY) : 0;
+	for (i = index - index % ORDER_STEP; i < index && w->place; i++) {
+		n = node_at(w->image, w->place);
+		w->place = n ? place_behind(w->image, w->place, n) : 0;
+	}
+}
+
+void image_walk_begin(struct image_walk *w, struct image *image, bool nsec3)
+{
+	*w = (struct image_walk){ .image = image, .nsec3 = nsec3 };
+	walk_to(w, 0);
+}
+
+const uint8_t *image_walk_next(struct image_walk *w)
+{
+	const uint8_t *n;
+
+	if (w->index >= walk_count(w) || !w->place)
+		return NULL;
+	n = node_at(w->image, w->place);
+	if (!n)
+		return NULL;
+	w->index++;
+	w->place = w->index < walk_count(w) ? place_behind(w->image, w->place, n) : 0;
+	return n;
+}
+
+const uint8_t *image_walk_previous(struct image_walk *w)
+{
+	if (w->index == 0)
+		return NULL;
+	walk_to(w, w->index - 1);
+	return w->place ? node_at(w->image, w->place) : NULL;
+}
+
+/* How the i-th entry's node sorts against the name: by the keys, and by the
+ * names where these tell nothing. */
+static int order_compare(struct image *image, bool nsec3, uint32_t i, const uint8_t *key, uint64_t nsec3_key,
+	const uint8_t *relative, size_t size)
+{
+	const uint8_t *e = order_at(image, nsec3, i), *n;
+	int c;
+
+	if (!e)
+		return 1;
+	if (nsec3) {
+		uint64_t k = load_le64(e);
+
+		c = k < nsec3_key ? -1 : k > nsec3_key;
+	} else {
+		c = memcmp(e, key, ORDER_KEY);
+	}
+	if (c)
+		return c;
+	n = node_at(image, load_le32(e + (nsec3 ? 8 : ORDER_KEY)));
+	return n ? name_compare(node_owner(n), node_owner_size(n), relative, size) : 1;
+}
+
+/* Hashes are spread evenly: from where a key is seen, how far on the wanted
+ * one must be. Two such steps land within a few entries. */
+static uint32_t nsec3_guess(struct image *image, uint32_t count, uint64_t key)
+{
+	uint32_t at = (uint32_t)((unsigned __int128)key * count >> 64);
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const uint8_t *e = order_at(image, true, at);
+		uint64_t seen = e ? load_le64(e) : key, step;
+
+		if (seen < key) {
+			step = (unsigned __int128)(key - seen) * count >> 64;
+			at = step < count - at ? at + (uint32_t)step : count - 1;
+		} else {
+			step = (unsigned __int128)(seen - key) * count >> 64;
+			at = step <= at ? at - (uint32_t)step : 0;
+		}
+	}
+	return at;
+}
+
+/* How many entries lie before the name: for hashes around a guess, in steps
+ * that grow; the rest by halving. */
+static uint32_t order_before(struct image *image, bool nsec3, uint32_t count, const uint8_t *relative, size_t size)
+{
+	uint8_t key[ORDER_KEY] = { 0 };
+	uint64_t nsec3_key = 0;
+	uint32_t low = 0, high = count;
+
+	if (nsec3 && count) {
+		uint64_t step = 4;
+		uint32_t guess;
+
+		nsec3_key = order_nsec3_key(relative, size);
+		for (guess = nsec3_guess(image, count, nsec3_key); guess >= low && guess < high; step *= 4) {
+			if (order_compare(image, true, guess, key, nsec3_key, relative, size) < 0) {
+				low = guess + 1;
+				guess = high - low > step ? low + (uint32_t)step : high;
+			} else {
+				high = guess;
+				guess = high - low > step ? high - (uint32_t)step : high;
+			}
+		}
+	} else {
+		order_key(key, relative, size);
+	}
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (order_compare(image, nsec3, mid, key, nsec3_key, relative, size) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void image_walk_seek(struct image_walk *w, struct image *image, bool nsec3, const uint8_t *relative, size_t size)
+{
+	const uint8_t *n;
+	uint32_t entry;
+
+	*w = (struct image_walk){ .image = image, .nsec3 = nsec3 };
+	if (nsec3) {
+		walk_to(w, order_before(image, true, image->layout.header.nsec3_nodes, relative, size));
+		return;
+	}
+	entry = order_before(image, false, order_entries(image->layout.header.nodes), relative, size);
+	walk_to(w, entry ? (uint64_t)(entry - 1) * ORDER_STEP : 0);
+	for (;;) {
+		struct image_walk here = *w;
+
+		n = image_walk_next(w);
+		if (!n)
+			return;
+		if (name_compare(node_owner(n), node_owner_size(n), relative, size) >= 0) {
+			*w = here;
+			return;
+		}
+	}
+}

@@ -1,0 +1,55 @@
+/*
+ * Reading the store: one snapshot of the catalog and the images.
+ *
+ * A worker has one struct store_reader for its life; per batch it begins a
+ * snapshot, answers out of it, ends it. Everything returned is valid until
+ * the end of the snapshot only. The reader keeps a bounded table of the zones
+ * asked for (ZONE_CACHE_MAX entries), brought up to date by the catalog's
+ * `changed` rows when the generation has moved: never by time.
+ */
+#ifndef STORE_SNAPSHOT_H
+#define STORE_SNAPSHOT_H
+
+#include "store/catalog.h"
+#include "store/image.h"
+
+struct store_reader;
+
+/* Opens both environments of the directory read-only; exits the reader with
+ * an error if its snapshot is not in LMDB's reader table (lock file not
+ * writable). ERR_VERSION where the schema or LMDB's format differs. */
+int store_reader_open(struct store_reader **, const char *dir, struct err *);
+void store_reader_close(struct store_reader *);
+
+int snapshot_begin(struct store_reader *, struct err *);
+void snapshot_end(struct store_reader *);
+uint64_t snapshot_id(const struct store_reader *);   /* catalog transaction id of this (or the last) snapshot */
+uint64_t store_hash_key(const struct store_reader *);
+uint64_t snapshot_generation(const struct store_reader *);
+
+/* A zone as the answer path sees it. */
+struct zone_view {
+	uint64_t zone_id, set_id;
+	uint32_t edition;
+	uint32_t served_serial;
+	bool serial_fixed;      /* SOA signed elsewhere, or ZONEMD: answer with the set's own SOA as it stands */
+	bool unreadable;        /* the live set cannot be read: SERVFAIL */
+	struct view view;
+};
+
+/* The zone with a live set that is the longest match of the name; its labels
+ * count from the right. parent_side: the name itself does not count as an
+ * apex if a zone above it is here (type DS); NULL: none here. prepared is set
+ * if the longest match is a zone without live set and none above has one. */
+const struct zone_view *snapshot_find_zone(struct store_reader *, const struct name *, bool parent_side, bool *prepared);
+
+/* Opens any set at any edition for reading (loaders: export, diff, check,
+ * edit, fold). The view is owned by the caller: view_close. ERR_NO_SUCH_SET,
+ * ERR_CORRUPT. edition 0: the newest. */
+int snapshot_open_set(struct store_reader *, uint64_t set_id, uint32_t edition, struct view *, struct err *);
+void view_close(struct view *);
+
+/* The catalog's reading functions (catalog.h) take this. */
+struct catalog_txn *snapshot_catalog(struct store_reader *);
+
+#endif
