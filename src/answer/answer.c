@@ -1,0 +1,251 @@
+#include "answer/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer/compose.h"
+#include "base/bytes.h"
+#include "store/node.h"
+#include "wire/query.h"
+#include "wire/response.h"
+#include "wire/rrtype.h"
+
+#define MESSAGE_MIN 512
+#define NSID_MAX 128            /* so that header, question and OPT always fit into 512 octets */
+#define STRING_MAX 255          /* a character-string */
+
+/* What is known of a query from one pass to the next. */
+struct answer_state {
+	enum query_verdict verdict;
+	bool prepared;
+	const struct zone_view *zone;
+	struct query query;
+};
+
+struct chaos_name { const char *wire; uint8_t size; const char *text; };
+
+struct answerer {
+	struct answer_options options;
+	char *texts[3];                 /* ours: version, hostname, identity */
+	uint8_t nsid[NSID_MAX];
+	uint64_t hash_key;
+	struct answer_counters counters;
+	struct composer composer;
+	struct answer_state state[ANSWER_BATCH];
+};
+
+static bool copy_text(char **mine, const char **text)
+{
+	if (!*text)
+		return true;
+	*mine = strdup(*text);
+	*text = *mine;
+	return *mine;
+}
+
+struct answerer *answerer_new(const struct answer_options *options, uint64_t hash_key)
+{
+	struct answerer *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return NULL;
+	a->options = *options;
+	a->hash_key = hash_key;
+	if (a->options.udp_payload_max < MESSAGE_MIN)
+		a->options.udp_payload_max = MESSAGE_MIN;
+	if (a->options.nsid) {
+		if (a->options.nsid_size > NSID_MAX)
+			a->options.nsid_size = NSID_MAX;
+		memcpy(a->nsid, options->nsid, a->options.nsid_size);
+		a->options.nsid = a->nsid;
+	}
+	if (!copy_text(&a->texts[0], &a->options.version) || !copy_text(&a->texts[1], &a->options.hostname) ||
+	    !copy_text(&a->texts[2], &a->options.identity)) {
+		answerer_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+void answerer_free(struct answerer *a)
+{
+	if (!a)
+		return;
+	for (unsigned i = 0; i < 3; i++)
+		free(a->texts[i]);
+	free(a);
+}
+
+struct answer_counters *answerer_counters(struct answerer *a)
+{
+	return &a->counters;
+}
+
+/* ---- first and second pass ------------------------------------------------------ */
+
+/* Types that are looked up in a zone; a transfer is another matter. */
+static bool is_transfer(uint16_t type)
+{
+	return type == TYPE_AXFR || type == TYPE_IXFR;
+}
+
+static void look_at(struct answerer *a, struct answer_job *job, struct answer_state *s, zone_lookup *lookup, void *arg)
+{
+	job->state = s;
+	job->reply_size = 0;
+	s->zone = NULL;
+	s->prepared = false;
+	a->counters.queries++;
+	a->counters.tcp += job->tcp;
+	s->verdict = query_parse(&s->query, job->query, job->query_size, job->tcp, a->hash_key);
+	if (s->verdict != QUERY_FIND || s->query.rrclass != CLASS_IN)
+		return;
+	s->zone = lookup(arg, &s->query.name, s->query.type == TYPE_DS, &s->prepared);
+	if (s->zone && !s->zone->unreadable)
+		view_prefetch_directory(&s->zone->view, s->query.name.hash[0]);
+}
+
+static void look_ahead(const struct answer_state *s)
+{
+	if (s->zone && !s->zone->unreadable)
+		view_prefetch_node(&s->zone->view, s->query.name.hash[0]);
+}
+
+/* ---- third pass ------------------------------------------------------------------ */
+
+static const char *chaos_text(const struct answerer *a, const struct name *n)
+{
+	const struct chaos_name names[] = {
+		{ "\7version\4bind", 14, a->options.version }, { "\7version\6server", 16, a->options.version },
+		{ "\10hostname\4bind", 15, a->options.hostname }, { "\2id\6server", 11, a->options.identity },
+	};
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (n->size == names[i].size && !memcmp(n->lower, names[i].wire, n->size))
+			return names[i].text;
+	return NULL;
+}
+
+static void answer_chaos(const struct answerer *a, const struct query *q, struct response *r)
+{
+	const char *text = q->rrclass == CLASS_CH && q->type == TYPE_TXT ? chaos_text(a, &q->name) : NULL;
+	uint8_t rdata[1 + STRING_MAX];
+	size_t size;
+
+	if (!text) {
+		r->rcode = RCODE_REFUSED;
+		return;
+	}
+	size = strnlen(text, STRING_MAX);
+	rdata[0] = (uint8_t)size;
+	memcpy(rdata + 1, text, size);
+	r->flags |= DNS_FLAG_AA;
+	if (!response_add_rdata(r, SECTION_ANSWER, TYPE_TXT, CLASS_CH, 0, rdata, (uint16_t)(size + 1)))
+		r->flags |= DNS_FLAG_TC;
+}
+
+static void refuse(struct response *r, uint16_t extended_error)
+{
+	r->rcode = RCODE_REFUSED;
+	r->edns.extended_error = extended_error;
+}
+
+static void answer_question(struct answerer *a, struct answer_job *job, struct answer_state *s)
+{
+	struct composer *c = &a->composer;
+	struct response *r = &c->response;
+	const struct query *q = &s->query;
+
+	if (q->rrclass != CLASS_IN) {
+		answer_chaos(a, q, r);
+	} else if (is_transfer(q->type)) {
+		if (s->zone && s->zone->view.apex_size == q->name.size)
+			refuse(r, EXTENDED_ERROR_PROHIBITED);
+		else
+			r->rcode = RCODE_NOTAUTH;
+	} else if (!s->zone) {
+		refuse(r, s->prepared ? EXTENDED_ERROR_NOT_READY : EXTENDED_ERROR_NOT_AUTHORITATIVE);
+	} else if (s->zone->unreadable) {
+		r->rcode = RCODE_SERVFAIL;
+	} else {
+		compose_answer(c, q, s->zone, job->query + DNS_HEADER_SIZE, job->tcp);
+		a->counters.referrals += c->referral;
+		a->counters.nodata += c->nodata;
+	}
+}
+
+static uint32_t reply_limit(const struct answerer *a, const struct answer_job *job, const struct query *q)
+{
+	uint32_t limit = MESSAGE_MIN;
+
+	if (job->tcp)
+		limit = UINT16_MAX;
+	else if (q->edns.present)
+		limit = q->edns.payload < a->options.udp_payload_max ? q->edns.payload : a->options.udp_payload_max;
+	return limit < job->reply_capacity ? limit : job->reply_capacity;
+}
+
+static struct edns_reply reply_edns(const struct answerer *a, const struct answer_job *job, const struct query *q)
+{
+	struct edns_reply e = {
+		.payload = a->options.udp_payload_max,
+		.dnssec_ok = q->edns.dnssec_ok,
+		.extended_error = EXTENDED_ERROR_NONE,
+	};
+
+	if (q->edns.nsid && a->options.nsid) {
+		e.nsid = a->options.nsid;
+		e.nsid_size = a->options.nsid_size;
+	}
+	if (q->edns.keepalive && job->tcp) {
+		uint32_t tenths = 10u * a->options.tcp_idle_seconds;
+
+		e.keepalive = true;
+		e.keepalive_100ms = tenths < UINT16_MAX ? (uint16_t)tenths : UINT16_MAX;
+	}
+	return e;
+}
+
+static void answer_job(struct answerer *a, struct answer_job *job)
+{
+	struct answer_state *s = job->state;
+	struct response *r = &a->composer.response;
+	const struct query *q = &s->query;
+	struct edns_reply edns;
+
+	if (s->verdict == QUERY_DROP || job->reply_capacity < MESSAGE_MIN) {
+		a->counters.dropped++;
+		return;
+	}
+	edns = reply_edns(a, job, q);
+	response_begin(r, job->reply, reply_limit(a, job, q), q, job->query + DNS_HEADER_SIZE,
+		q->edns.present ? &edns : NULL);
+	if (s->verdict == QUERY_FIND)
+		answer_question(a, job, s);
+	else
+		r->rcode = q->rcode;
+	job->reply_size = response_finish(r);
+	a->counters.responses++;
+	a->counters.truncated += !!(r->flags & DNS_FLAG_TC);
+	a->counters.rcode[r->rcode]++;
+}
+
+void answer_batch_from(struct answerer *a, zone_lookup *lookup, void *arg, struct answer_job *jobs, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		look_at(a, &jobs[i], &a->state[i], lookup, arg);
+	for (unsigned i = 0; i < count; i++)
+		look_ahead(&a->state[i]);
+	for (unsigned i = 0; i < count; i++)
+		answer_job(a, &jobs[i]);
+}
+
+static const struct zone_view *lookup_snapshot(void *arg, const struct name *name, bool parent_side, bool *prepared)
+{
+	return snapshot_find_zone(arg, name, parent_side, prepared);
+}
+
+void answer_batch(struct answerer *a, struct store_reader *reader, struct answer_job *jobs, unsigned count)
+{
+	answer_batch_from(a, lookup_snapshot, reader, jobs, count);
+}

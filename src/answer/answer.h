@@ -1,0 +1,57 @@
+/*
+ * A query and a snapshot give a response: a pure function. UDP and TCP are
+ * thin callers. Nothing is allocated, nothing blocks, no ldns.
+ */
+#ifndef ANSWER_ANSWER_H
+#define ANSWER_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/snapshot.h"
+
+#define ANSWER_BATCH 64
+
+struct answer_options {
+	uint16_t udp_payload_max;       /* 1232 */
+	uint16_t tcp_idle_seconds;
+	/* CHAOS TXT; NULL: REFUSED */
+	const char *version, *hostname, *identity;
+	const uint8_t *nsid; uint16_t nsid_size;
+};
+
+/* Counted by the caller's process, shown by `stats`. */
+struct answer_counters {
+	uint64_t queries, responses, dropped, truncated, tcp;
+	uint64_t rcode[24];
+	uint64_t referrals, nodata;
+};
+
+struct answer_job {
+	/* in */
+	const uint8_t *query; uint16_t query_size;
+	uint8_t *reply; uint32_t reply_capacity;   /* UDP: >= 4096 is never exceeded; TCP: 65535 */
+	bool tcp;
+	/* out */
+	uint32_t reply_size;                       /* 0: no reply */
+	/* between the passes; the caller does not look */
+	struct answer_state *state;
+};
+
+struct answerer;   /* one a worker: options (copied), scratch memory, counters */
+/* NULL: no memory. hash_key: the store's. */
+struct answerer *answerer_new(const struct answer_options *, uint64_t hash_key);
+void answerer_free(struct answerer *);
+struct answer_counters *answerer_counters(struct answerer *);
+
+/* Within a snapshot: answers count <= ANSWER_BATCH queries in three passes
+ * (parse, hash, find the zone, prefetch directory lines; prefetch nodes;
+ * compose). */
+void answer_batch(struct answerer *, struct store_reader *, struct answer_job *, unsigned count);
+
+/* The same with zones from elsewhere (tests, fuzzers): as snapshot_find_zone. */
+typedef const struct zone_view *zone_lookup(void *arg, const struct name *, bool parent_side, bool *prepared);
+void answer_batch_from(struct answerer *, zone_lookup *, void *arg, struct answer_job *, unsigned count);
+
+#endif

@@ -1,0 +1,228 @@
+#include "answer/denial.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "store/node.h"
+#include "wire/nsec3.h"
+#include "wire/rrtype.h"
+
+#define RR_HEAD 12
+#define NO_CAP UINT32_MAX
+
+/* ---- NSEC and NSEC3 alike ---------------------------------------------------- */
+
+static bool is_proved(struct composer *c, const uint8_t *node)
+{
+	for (unsigned i = 0; i < c->proof_count; i++)
+		if (c->proofs[i] == node)
+			return true;
+	if (c->proof_count < PROOFS_MAX)
+		c->proofs[c->proof_count++] = node;
+	return false;
+}
+
+/* The NSEC or NSEC3 RRset of a node, once a response. */
+static void put_proof(struct composer *c, struct found f, uint16_t type, uint32_t ttl_cap)
+{
+	struct response_owner owner;
+	uint32_t begin = c->response.size;
+	struct rrset s;
+
+	if (c->full || !f.node || !image_rrset(f.image, f.node, type, &s) || is_proved(c, f.node))
+		return;
+	owner = compose_node_owner(c, f.node);
+	if (!compose_rrset(c, SECTION_AUTHORITY, &s, &owner, true)) {
+		compose_full(c);
+		return;
+	}
+	if (rrset_ttl(&s) > ttl_cap)
+		response_cap_ttl(&c->response, begin, c->response.size, ttl_cap);
+}
+
+static size_t relative_size(const struct composer *c, unsigned label)
+{
+	return (size_t)(c->name->at[c->above] - c->name->at[label]);
+}
+
+/* ---- NSEC ---------------------------------------------------------------------- */
+
+/* The NSEC at a relative name, or the one that spans it: occluded names and
+ * empty non-terminals have none. */
+static void put_nsec(struct composer *c, const uint8_t *relative, size_t size, uint32_t ttl_cap)
+{
+	put_proof(c, view_predecessor(c->view, false, relative, size, NODE_OCCLUDED | NODE_ENT), TYPE_NSEC, ttl_cap);
+}
+
+static void put_nsec_of_name(struct composer *c, uint32_t ttl_cap)
+{
+	put_nsec(c, c->name->lower, relative_size(c, 0), ttl_cap);
+}
+
+static void put_nsec_of_wildcard(struct composer *c, unsigned label, uint32_t ttl_cap)
+{
+	uint8_t buf[NAME_MAX_SIZE + 2];
+	size_t size = find_wildcard_name(c->view, c->name, label, buf);
+
+	put_nsec(c, buf, size, ttl_cap);
+}
+
+/* ---- NSEC3 ---------------------------------------------------------------------- */
+
+struct nsec3_place { struct found found; bool matches; };
+
+/* The NSEC3 of a full lower-case name, or the one that spans its hash. */
+static struct nsec3_place nsec3_find(const struct composer *c, const struct nsec3_params *p, const uint8_t *name, size_t size)
+{
+	uint8_t hash[NSEC3_HASH_SIZE], label[NSEC3_LABEL_SIZE];
+	struct nsec3_place place;
+
+	nsec3_hash(p, name, size, hash);
+	nsec3_label(hash, label);
+	place.found = view_predecessor(c->view, true, label, sizeof label, 0);
+	place.matches = place.found.node && node_owner_size(place.found.node) == sizeof label &&
+		name_equal(node_owner(place.found.node), label, sizeof label);
+	return place;
+}
+
+static struct nsec3_place nsec3_find_suffix(const struct composer *c, const struct nsec3_params *p, unsigned label)
+{
+	const struct name *n = c->name;
+
+	return nsec3_find(c, p, n->lower + n->at[label], (size_t)(n->size - n->at[label]));
+}
+
+static void put_nsec3_suffix(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+{
+	put_proof(c, nsec3_find_suffix(c, p, label).found, TYPE_NSEC3, ttl_cap);
+}
+
+/* RFC 5155 7.2.1: the closest encloser that has an NSEC3 (with opt-out the
+ * real one may have none), at or above a label, and the one that spans the
+ * next closer name. Returns the encloser's label. */
+static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+{
+	for (; label <= c->above; label++) {
+		struct nsec3_place place = nsec3_find_suffix(c, p, label);
+
+		if (!place.matches)
+			continue;
+		put_proof(c, place.found, TYPE_NSEC3, ttl_cap);
+		put_nsec3_suffix(c, p, label - 1, ttl_cap);
+		return label;
+	}
+	return c->above;
+}
+
+static void put_nsec3_wildcard(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+{
+	uint8_t buf[NAME_MAX_SIZE + 2 + NAME_MAX_SIZE];
+	size_t size = find_wildcard_name(c->view, c->name, label, buf);
+
+	memcpy(buf + size, c->view->apex, c->view->apex_size);
+	size += c->view->apex_size;
+	if (size <= NAME_MAX_SIZE)
+		put_proof(c, nsec3_find(c, p, buf, size).found, TYPE_NSEC3, ttl_cap);
+}
+
+/* ---- what the composer asks for ------------------------------------------------- */
+
+enum denial_kind { DENIAL_NONE, DENIAL_NSEC, DENIAL_NSEC3 };
+
+/* How the zone denies: RFC 5155 7.3, NSEC3PARAM at the apex says so. */
+static enum denial_kind denial_kind(struct composer *c, struct nsec3_params *p)
+{
+	struct rrset s;
+
+	if (!compose_apex(c))
+		return DENIAL_NONE;
+	if (image_rrset(c->apex.image, c->apex.node, TYPE_NSEC, &s))
+		return DENIAL_NSEC;
+	if (!image_rrset(c->apex.image, c->apex.node, TYPE_NSEC3PARAM, &s) || s.wire_size < RR_HEAD)
+		return DENIAL_NONE;
+	if (!nsec3_params_parse(p, s.wire + RR_HEAD, load_be16(s.wire + RR_HEAD - 2)))
+		return DENIAL_NONE;
+	return p->algorithm == 1 && p->iterations <= NSEC3_ITERATIONS_MAX ? DENIAL_NSEC3 : DENIAL_NONE;
+}
+
+void denial_no_name(struct composer *c, const struct find *f, uint32_t ttl_cap)
+{
+	struct nsec3_params p;
+
+	switch (denial_kind(c, &p)) {
+	case DENIAL_NSEC:
+		put_nsec_of_name(c, ttl_cap);
+		put_nsec_of_wildcard(c, f->label, ttl_cap);
+		break;
+	case DENIAL_NSEC3:
+		put_nsec3_wildcard(c, &p, put_encloser(c, &p, f->label, ttl_cap), ttl_cap);
+		break;
+	case DENIAL_NONE:
+		break;
+	}
+}
+
+void denial_no_data(struct composer *c, const struct find *f, uint32_t ttl_cap)
+{
+	struct nsec3_place place;
+	struct nsec3_params p;
+
+	switch (denial_kind(c, &p)) {
+	case DENIAL_NSEC:
+		put_nsec_of_name(c, ttl_cap);
+		if (f->wildcard)
+			put_nsec_of_wildcard(c, f->label, ttl_cap);
+		break;
+	case DENIAL_NSEC3:
+		if (f->wildcard) {
+			put_encloser(c, &p, f->label, ttl_cap);
+			put_nsec3_wildcard(c, &p, f->label, ttl_cap);
+			break;
+		}
+		place = nsec3_find_suffix(c, &p, 0);
+		if (place.matches)
+			put_proof(c, place.found, TYPE_NSEC3, ttl_cap);
+		else if (c->above)      /* opt-out: type DS, or an empty non-terminal */
+			put_encloser(c, &p, 1, ttl_cap);
+		break;
+	case DENIAL_NONE:
+		break;
+	}
+}
+
+void denial_wildcard(struct composer *c, const struct find *f)
+{
+	struct nsec3_params p;
+
+	switch (denial_kind(c, &p)) {
+	case DENIAL_NSEC:
+		put_nsec_of_name(c, NO_CAP);
+		break;
+	case DENIAL_NSEC3:
+		put_nsec3_suffix(c, &p, f->label - 1, NO_CAP);
+		break;
+	case DENIAL_NONE:
+		break;
+	}
+}
+
+void denial_no_ds(struct composer *c, const struct find *f)
+{
+	struct nsec3_place place;
+	struct nsec3_params p;
+
+	switch (denial_kind(c, &p)) {
+	case DENIAL_NSEC:
+		put_proof(c, f->at, TYPE_NSEC, NO_CAP);
+		break;
+	case DENIAL_NSEC3:
+		place = nsec3_find_suffix(c, &p, f->label);
+		if (place.matches)
+			put_proof(c, place.found, TYPE_NSEC3, NO_CAP);
+		else
+			put_encloser(c, &p, f->label + 1, NO_CAP);
+		break;
+	case DENIAL_NONE:
+		break;
+	}
+}

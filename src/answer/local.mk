@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/answer/libanswer.a
+src_answer_libanswer_a_SOURCES = \
+	src/answer/answer.c src/answer/answer.h \
+	src/answer/compose.c src/answer/compose.h \
+	src/answer/denial.c src/answer/denial.h \
+	src/answer/find.c src/answer/find.h
