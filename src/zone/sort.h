@@ -1,0 +1,37 @@
+/*
+ * Records by owner, in canonical order; those of one owner stay in the order
+ * in which they came. In memory as long as they fit, else in sorted runs in a
+ * file that are merged.
+ */
+#ifndef ZONE_SORT_H
+#define ZONE_SORT_H
+
+#include "zone/check.h"
+
+struct sort_record {
+	const uint8_t *owner;   /* relative, case as it came */
+	const uint8_t *rdata;
+	struct place place;
+	uint32_t ttl;
+	uint16_t type, size;
+	uint8_t owner_size;
+	bool ttl_known;
+	bool next_owner;        /* another owner than the record before */
+};
+
+struct sorter;
+/* memory_limit: octets, at least 64 KiB are taken; scratch_fd: -1: none, what
+ * does not fit is ERR_LIMIT. NULL: no memory. */
+struct sorter *sorter_new(size_t memory_limit, int scratch_fd);
+void sorter_free(struct sorter *);
+/* same_owner: octet for octet as in the call before. Everything is copied. */
+int sorter_add(struct sorter *, const struct sort_record *, bool same_owner, struct err *);
+uint64_t sorter_count(const struct sorter *);
+/* All are in: sort. */
+int sorter_finish(struct sorter *, struct err *);
+/* 1: a record, valid until the next call (or, if sorter_stable, until
+ * sorter_free), 0: the end, -1: error. */
+int sorter_next(struct sorter *, struct sort_record *, struct err *);
+bool sorter_stable(const struct sorter *);
+
+#endif
