@@ -1,0 +1,105 @@
+/* What the configuration needs around it: file system, users, groups. */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/magic.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+struct file_system { unsigned long magic; const char *name; enum conf_file_system kind; };
+
+static const struct file_system file_systems[] = {
+	{ NFS_SUPER_MAGIC, "NFS", CONF_FS_NETWORK },
+	{ SMB_SUPER_MAGIC, "SMB", CONF_FS_NETWORK },
+	{ 0xff534d42, "CIFS", CONF_FS_NETWORK },
+	{ 0xfe534d42, "SMB2", CONF_FS_NETWORK },
+	{ AFS_SUPER_MAGIC, "AFS", CONF_FS_NETWORK },
+	{ 0x00c36400, "CephFS", CONF_FS_NETWORK },
+	{ BTRFS_SUPER_MAGIC, "btrfs", CONF_FS_COPY_ON_WRITE },
+	{ 0x2fc12fc1, "ZFS", CONF_FS_COPY_ON_WRITE },
+	{ 0xca451a4e, "bcachefs", CONF_FS_COPY_ON_WRITE },
+	{ 0x3434, "NILFS", CONF_FS_COPY_ON_WRITE },
+	{ TMPFS_MAGIC, "tmpfs", CONF_FS_VOLATILE },
+	{ RAMFS_MAGIC, "ramfs", CONF_FS_VOLATILE },
+};
+
+enum conf_file_system conf_judge_file_system(unsigned long magic, const char **name)
+{
+	for (size_t i = 0; i < sizeof file_systems / sizeof *file_systems; i++)
+		if (file_systems[i].magic == magic) {
+			*name = file_systems[i].name;
+			return file_systems[i].kind;
+		}
+	*name = "";
+	return CONF_FS_ORDINARY;
+}
+
+/* The directory need not exist yet: then its nearest parent decides. */
+static int statfs_nearest(const char *path, struct statfs *fs)
+{
+	char *at = strdup(path), *slash;
+	int r = -1;
+
+	while (at && (r = statfs(at, fs)) < 0 && errno == ENOENT && (slash = strrchr(at, '/'))) {
+		if (slash == at && !slash[1])
+			break;
+		slash[slash == at] = '\0';
+	}
+	free(at);
+	return r;
+}
+
+static int check_database(const struct conf *conf, void (*say)(void *, const char *), void *arg, struct err *err)
+{
+	struct statfs fs;
+	struct stat st;
+	const char *name;
+	char text[512];
+
+	if (stat(conf->database, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_SYSTEM, "database: %s is not a directory", conf->database);
+	if (statfs_nearest(conf->database, &fs) < 0)
+		return err_system(err, "database: %s", conf->database);
+	switch (conf_judge_file_system((unsigned long)fs.f_type & 0xffffffff, &name)) {
+	case CONF_FS_NETWORK:
+		return err_set(err, ERR_SYSTEM, "database: %s lies on %s: LMDB needs a local file system, for its locks and its "
+			"memory map; move it to a local disk", conf->database, name);
+	case CONF_FS_COPY_ON_WRITE:
+		snprintf(text, sizeof text, "warning: database: %s lies on %s, which copies on write: a switch on a full disk can "
+			"fail, because space reserved there is not kept; prefer ext4 or xfs, or see chattr +C", conf->database, name);
+		if (say)
+			say(arg, text);
+		break;
+	case CONF_FS_VOLATILE:
+		snprintf(text, sizeof text, "warning: database: %s lies on %s, in memory: nothing survives a restart of the machine",
+			conf->database, name);
+		if (say)
+			say(arg, text);
+		break;
+	case CONF_FS_ORDINARY:
+		break;
+	}
+	return 0;
+}
+
+static int check_group(const char *option, const char *name, struct err *err)
+{
+	if (name && !getgrnam(name))
+		return err_set(err, ERR_PARSE, "%s: there is no group '%s'; make it: groupadd --system %s", option, name, name);
+	return 0;
+}
+
+int conf_check_surroundings(const struct conf *conf, void (*say)(void *, const char *text), void *arg, struct err *err)
+{
+	if (conf->user && !getpwnam(conf->user))
+		return err_set(err, ERR_PARSE, "user: there is no user '%s'; make it: useradd --system %s",
+			conf->user, conf->user);
+	if (check_group("operators", conf->operators, err) < 0 || check_group("stagers", conf->stagers, err) < 0
+		|| check_group("readers", conf->readers, err) < 0)
+		return -1;
+	return check_database(conf, say, arg, err);
+}

@@ -1,0 +1,54 @@
+/*
+ * The configuration: one row per option (options.c), from which parsing,
+ * checking, `schwenkd -t` and the man page's list come.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+struct conf_listen { struct sockaddr_storage address; socklen_t size; char text[80]; };   /* "127.0.0.1@5300" */
+struct conf {
+	struct conf_listen *listen; size_t listen_count;
+	char *database, *control;
+	char *user;                     /* NULL: stay who we are */
+	unsigned workers;
+	char *operators, *stagers, *readers;   /* group names, NULL: none */
+	char *log;                      /* "stderr" or "syslog" */
+	char *log_level;
+	uint64_t catalog_map_size, images_map_size;   /* octets */
+	uint64_t loader_memory;
+	unsigned loaders;               /* at once */
+	uint16_t udp_payload_size;
+	unsigned tcp_connections;       /* per worker */
+	unsigned tcp_idle_timeout, tcp_read_timeout;  /* seconds */
+	uint64_t receive_buffer;        /* octets, per socket */
+	bool include_anywhere;
+	char *version, *hostname, *identity, *nsid;   /* CHAOS and NSID texts, NULL: off */
+	unsigned switch_timeout;        /* seconds a silent worker is given: 5 */
+	bool pin_workers;
+};
+
+/* Several errors may be found: each is told through say ("file:line:column:
+ * text"), the first is in err as well. On success *conf is the caller's. */
+int conf_read(const char *path, struct conf **conf, void (*say)(void *, const char *text), void *arg, struct err *err);
+int conf_parse(const char *text, size_t size, const char *name, struct conf **conf, void (*say)(void *, const char *text), void *arg, struct err *err);
+/* As YAML again: parse, print, parse is the identity. */
+int conf_print(const struct conf *, FILE *out);
+void conf_free(struct conf *);
+/* Warnings about the surroundings: copy-on-write file system; ERR for NFS. */
+int conf_check_surroundings(const struct conf *, void (*say)(void *, const char *text), void *arg, struct err *err);
+/* What a file system (statfs's f_type) is to us; *name is static. */
+enum conf_file_system { CONF_FS_ORDINARY, CONF_FS_NETWORK, CONF_FS_COPY_ON_WRITE, CONF_FS_VOLATILE };
+enum conf_file_system conf_judge_file_system(unsigned long magic, const char **name);
+/* The man page's list (mdoc), generated. */
+void conf_print_options(FILE *out, bool mdoc);
+
+#endif
