@@ -1,0 +1,83 @@
+/*
+ * The writer's own parts: writer.c has the loop and the two queues,
+ * writer_commands.c what is done now (one transaction each), writer_bulk.c
+ * what is done in slices. Known to these three files only.
+ */
+#ifndef DAEMON_WRITER_H
+#define DAEMON_WRITER_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <sys/queue.h>
+
+#include "daemon/daemon.h"
+#include "store/catalog.h"
+#include "store/writer.h"
+
+#define SLICE_US 4000           /* of bulk: what a switch waits for at most */
+
+struct writer;
+
+/* A job of the bulk queue. step does one slice: 1 more to do, 0 done. */
+struct bulk {
+	TAILQ_ENTRY(bulk) link;
+	int (*step)(struct writer *, struct bulk *);
+	void (*free)(struct bulk *);
+};
+TAILQ_HEAD(bulk_queue, bulk);
+
+/* A request of main's that awaits its transaction. */
+struct pending {
+	STAILQ_ENTRY(pending) link;
+	uint64_t id;
+	json_t *json;
+	int fd;                 /* the first descriptor that came with it; -1: none */
+};
+STAILQ_HEAD(pending_queue, pending);
+
+struct writer {
+	struct role_process role;
+	struct event_base *base;
+	struct event *readable, *writable, *turn;
+	struct store_writer *store;
+	struct pending_queue now;
+	struct bulk_queue bulk;
+	struct bulk *cleaner;           /* deletes garbage, while there is some */
+	bool cleaner_waits;             /* for its barrier: not in the queue */
+	bool orphans_done;
+	unsigned deletions_paused;      /* by copies of the store under way */
+	uint64_t last_id;               /* of the last commit */
+	bool failed;                    /* a commit failed: the process ends */
+};
+
+/* ---- writer.c -------------------------------------------------------------- */
+void writer_reply(struct writer *, uint64_t id, json_t *reply);   /* takes the reference over */
+void writer_fail(struct writer *, uint64_t id, const struct err *);
+void writer_progress(struct writer *, uint64_t id, json_t *progress);
+/* Commits; a failure other than for space ends the process (main starts
+ * another): what LMDB holds in memory is not to be trusted any more. */
+int writer_commit(struct writer *, struct catalog_txn *, bool *changed, struct err *);
+/* "committed" and "changed" for main's barrier. */
+void writer_committed(struct writer *, json_t *reply, bool changed);
+void writer_add_bulk(struct writer *, struct bulk *);
+
+/* ---- writer_commands.c ------------------------------------------------------ */
+/* Runs a request that is one transaction and replies. false: no such command. */
+bool writer_run_now(struct writer *, struct pending *);
+
+/* ---- writer_bulk.c ---------------------------------------------------------- */
+/* Makes a job of the request; takes json and fd out of it. false: no such. */
+bool writer_begin_bulk(struct writer *, struct pending *);
+/* There may be garbage: look, when the queue comes to it. */
+void writer_want_cleaning(struct writer *);
+void writer_barrier_passed(struct writer *, uint64_t id);
+void writer_begin_orphans(struct writer *);
+
+/* ---- shared by both --------------------------------------------------------- */
+/* The zone of a text; -1 with err. */
+int writer_zone(struct catalog_txn *, const char *text, struct zone_row *, struct err *);
+const char *json_text(const json_t *object, const char *key);   /* NULL: absent */
+uint64_t json_number(const json_t *object, const char *key);
+json_t *switch_json(const struct switch_request *, const struct switch_result *);
+
+#endif

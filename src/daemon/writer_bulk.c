@@ -1,0 +1,761 @@
+/*
+ * The writer's work in slices: images copied in (an import, an edition, a
+ * fold), garbage deleted behind a barrier, orphans at start. Each job is a
+ * small machine of named states; between two steps anything may be committed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/commands.h"
+#include "daemon/rows_json.h"
+#include "daemon/writer.h"
+#include "daemon/writer_intake.h"
+
+#define PROGRESS_US 100000
+
+/* ---- an image on its way in ---------------------------------------------------- */
+
+void intake_free(struct intake *in)
+{
+	copy_in_free(in->copy);
+	in->copy = NULL;
+	if (in->fd >= 0)
+		close(in->fd);
+	in->fd = -1;
+}
+
+/* 1: more, 0: in and checked, -1: failed; what is in is garbage then. */
+int intake_step(struct writer *w, struct intake *in, uint64_t request, struct err *err)
+{
+	int64_t now;
+	int n;
+
+	if (!in->copy && copy_in_begin(w->store, in->fd, in->offset, in->size, in->image, &in->copy, err) < 0)
+		return -1;
+	n = copy_in_step(in->copy, SLICE_US, err);
+	now = clock_boot_us();
+	if (n > 0 && now - in->told_us > PROGRESS_US) {
+		in->told_us = now;
+		writer_progress(w, request, json_pack("{s:s,s:f}", "phase", "copy", "share", copy_in_share(in->copy)));
+	}
+	return n;
+}
+
+/* The loader met strangers' bytes: its image must be of the zone it was asked for. */
+int intake_check(const struct intake *in, const struct zone_row *zone, bool delta, struct err *err)
+{
+	const struct image_header *h = copy_in_header(in->copy);
+
+	if (h->apex_size != zone->apex_size || memcmp(h->apex, zone->apex, zone->apex_size) != 0 || h->delta != delta)
+		return err_set(err, ERR_CORRUPT, "the loader made an image of another zone or kind than it was asked for");
+	return 0;
+}
+
+/* ---- import: a whole set ---------------------------------------------------------- */
+
+enum import_state { IMPORT_BEGIN, IMPORT_COPY, IMPORT_FINISH, IMPORT_CLEAN };
+struct import_job {
+	struct bulk bulk;
+	uint64_t id;
+	json_t *json;
+	enum import_state state;
+	struct intake intake;
+	struct import_claim claim;
+	struct zone_row zone;           /* as at the begin */
+	uint64_t set;
+};
+
+void claim_from_json(struct import_claim *c, const json_t *json)
+{
+	const json_t *live = json_object_get(json, "expect_live");
+
+	memset(c, 0, sizeof *c);
+	c->zone = json_text(json, "zone");
+	c->set = json_text(json, "set");
+	c->source = json_text(json, "source");
+	c->note = json_text(json, "rule");
+	c->soa_serial = (uint32_t)json_number(json, "soa_serial");
+	c->serial_fixed = json_is_true(json_object_get(json, "serial_fixed"));
+	c->failed = json_is_true(json_object_get(json, "failed"));
+	c->create = json_is_true(json_object_get(json, "create"));
+	content_from_json(&c->hash, json_object_get(json, "hash"));
+	c->expect_live_given = live != NULL;
+	c->expect_live.set = json_number(live, "set");
+	c->expect_live.edition = (uint32_t)json_number(live, "edition");
+}
+
+/* An ordinary reload's set is named by the serial it will be served with. A
+ * name that is taken by something of somebody's gets a number behind it. */
+static int auto_name(struct catalog_txn *txn, const struct zone_row *zone, uint32_t serial, char name[SET_NAME_MAX + 1], struct err *err)
+{
+	bool known = zone->flags & ZONE_SERIAL_KNOWN;
+	uint32_t next = !known || serial_ahead(serial, zone->highest_serial) ? serial : zone->highest_serial + 1;
+
+	for (unsigned i = 1; i < 1000; i++) {
+		struct err ignored = ERR_INIT;
+		struct set_row set;
+
+		if (i == 1)
+			snprintf(name, SET_NAME_MAX + 1, "%u", next);
+		else
+			snprintf(name, SET_NAME_MAX + 1, "%u-%u", next, i);
+		if (catalog_set_by_name(txn, zone, name, &set, &ignored) < 0)
+			return 0;
+		if ((set.flags & SET_AUTO_NAMED) && !(set.flags & SET_SERVED) &&
+		    set.id != zone->live.set && set.id != zone->previous.set)
+			return 0;       /* a reload that failed before: replaced */
+	}
+	return err_set(err, ERR_EXISTS, "no free name for a set of serial %u: drop some", next);
+}
+
+/* Is the reload refused, or without need? 1: unchanged, 0: go on, -1: refused. */
+static int reload_wanted(struct catalog_txn *txn, const struct zone_row *zone, const struct import_claim *c, struct err *err)
+{
+	char name[NAME_TEXT_MAX];
+	struct set_row live;
+
+	name_to_text_short(name, zone->apex);
+	if (zone->flags & ZONE_HELD)
+		return err_set(err, ERR_HELD, "%s is held since its cutover: `schwenk confirm %s` or `schwenk rollback %s` first, "
+			"or import into a set (%s@NAME)", name, name, name, name);
+	if (c->expect_live_given && (zone->live.set != c->expect_live.set || zone->live.edition != c->expect_live.edition))
+		return err_set(err, ERR_OVERTAKEN, "the live set of %s changed since the import began: nothing was done; import again if that is meant", name);
+	if (!zone->live.set || c->failed)
+		return 0;
+	if (catalog_set(txn, zone->live.set, &live, err) < 0)
+		return -1;
+	return memcmp(&live.hash, &c->hash, sizeof c->hash) == 0 && live.edition == zone->live.edition;
+}
+
+int import_begin(struct writer *w, struct catalog_txn *txn, const struct import_claim *c, struct zone_row *zone, struct set_row *set, struct err *err)
+{
+	char name[SET_NAME_MAX + 1];
+	struct err missing = ERR_INIT;
+
+	if (writer_zone(txn, c->zone, zone, &missing) < 0) {
+		uint8_t apex[NAME_MAX_SIZE];
+		size_t size;
+
+		if (!err_is(&missing, ERR_NO_SUCH_ZONE) || !c->create) {
+			*err = missing;
+			return -1;
+		}
+		if (control_parse_zone(c->zone, apex, &size, err) < 0 || catalog_zone_add(txn, apex, size, zone, err) < 0)
+			return -1;
+	}
+	if (c->set) {
+		snprintf(name, sizeof name, "%s", c->set);
+	} else {
+		int wanted = reload_wanted(txn, zone, c, err);
+
+		if (wanted != 0)
+			return wanted;
+		if (auto_name(txn, zone, c->soa_serial, name, err) < 0)
+			return -1;
+	}
+	return catalog_set_begin(txn, zone, name, c->source ? c->source : "", set, err);
+}
+
+int import_finish(struct catalog_txn *txn, uint64_t id, const struct import_claim *c, const struct image_header *h,
+	uint64_t image, uint64_t octets, struct set_row *set, struct err *err)
+{
+	if (catalog_set(txn, id, set, err) < 0)
+		return -1;
+	set->state = c->failed ? SET_FAILED : SET_READY;
+	set->flags |= (c->set ? 0 : SET_AUTO_NAMED) | (c->serial_fixed ? SET_SERIAL_FIXED : 0);
+	if (!set->edition)
+		set->edition = 1;
+	set->soa_serial = c->soa_serial;
+	set->records = h->records;
+	set->rrsets = h->rrsets;
+	set->nodes = h->nodes;
+	set->octets = octets;
+	memcpy(set->hash.word, h->content, sizeof set->hash.word);
+	snprintf(set->note, sizeof set->note, "%s", c->note ? c->note : "");
+	set->images = 1;
+	set->image[0] = (struct set_image){ image, 0, set->edition, octets };
+	return catalog_set_finish(txn, set, err);
+}
+
+static json_t *import_reply(struct catalog_txn *txn, const struct zone_row *zone, uint64_t set_id, const char *outcome)
+{
+	struct err err = ERR_INIT;
+	struct zone_row now;
+	struct set_row set;
+
+	if (catalog_zone(txn, zone->apex, zone->apex_size, &now, &err) < 0 || catalog_set(txn, set_id, &set, &err) < 0)
+		return json_pack("{s:s,s:n}", "outcome", outcome, "set");
+	return json_pack("{s:s,s:o,s:I}", "outcome", outcome, "set", set_json(&now, &set), "serial", (json_int_t)now.served_serial);
+}
+
+/* The reload's switch, in the transaction that makes the set ready. */
+static json_t *import_switch(struct catalog_txn *txn, struct import_job *job, const struct set_row *set, struct err *err)
+{
+	struct switch_item item = { .apex_size = job->zone.apex_size };
+	struct switch_request s = { .kind = SWITCH_RELOAD, .items = &item, .count = 1, .expect_live = job->claim.expect_live,
+		.expect_live_given = job->claim.expect_live_given, .note = json_text(job->json, "note"), .now_us = clock_wall_us() };
+	struct switch_result result = { .items = NULL };
+	json_t *reply, *switched;
+
+	memcpy(item.apex, job->zone.apex, job->zone.apex_size);
+	snprintf(item.set, sizeof item.set, "%s", set->name);
+	who_from_json(&s.who, json_object_get(job->json, "who"));
+	if (catalog_switch(txn, &s, &result, err) < 0)
+		return NULL;
+	reply = import_reply(txn, &job->zone, set->id, "live");
+	switched = switch_json(&s, &result);
+	json_object_update_missing(reply, switched);
+	json_decref(switched);
+	switch_result_free(&result);
+	return reply;
+}
+
+static int import_step_begin(struct writer *w, struct import_job *job, struct err *err)
+{
+	struct catalog_txn *txn;
+	struct set_row set;
+	int n;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return -1;
+	n = import_begin(w, txn, &job->claim, &job->zone, &set, err);
+	if (n != 0) {
+		if (n > 0)
+			writer_reply(w, job->id, import_reply(txn, &job->zone, job->zone.live.set, "unchanged"));
+		catalog_abort(txn);
+		return n > 0 ? 0 : -1;
+	}
+	job->set = set.id;
+	job->intake.image = catalog_next_image_id(txn);
+	if (writer_commit(w, txn, NULL, err) < 0) {
+		job->set = 0;
+		job->intake.image = 0;
+		return -1;
+	}
+	job->state = IMPORT_COPY;
+	return 1;
+}
+
+static int import_step_finish(struct writer *w, struct import_job *job, struct err *err)
+{
+	struct catalog_txn *txn;
+	struct set_row set;
+	json_t *reply = NULL;
+	bool changed = false;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return -1;
+	if (intake_check(&job->intake, &job->zone, false, err) == 0 &&
+	    import_finish(txn, job->set, &job->claim, copy_in_header(job->intake.copy), job->intake.image, job->intake.size, &set, err) == 0)
+		reply = job->claim.set || job->claim.failed ?
+			import_reply(txn, &job->zone, job->set, job->claim.failed ? "failed" : "staged") :
+			import_switch(txn, job, &set, err);
+	if (!reply) {
+		catalog_abort(txn);
+		return -1;
+	}
+	if (writer_commit(w, txn, &changed, err) < 0) {
+		json_decref(reply);
+		return -1;
+	}
+	writer_committed(w, reply, changed);
+	writer_reply(w, job->id, reply);
+	writer_want_cleaning(w);
+	return 0;
+}
+
+/* The set's row becomes dropping; its image, which no row ever named, goes
+ * without a barrier. */
+void drop_loading(struct writer *w, uint64_t set)
+{
+	struct err err = ERR_INIT;
+	struct catalog_txn *txn;
+
+	if (!set || w->failed || catalog_begin(w->store, &txn, &err) < 0)
+		return;
+	if (catalog_set_drop(txn, set, &err) < 0)
+		catalog_abort(txn);
+	else
+		writer_commit(w, txn, NULL, &err);
+	if (err.code)
+		log_warning("what a failed import left is cleared at the next start only: %s", err.message);
+	writer_want_cleaning(w);
+}
+
+/* 1: more, 0: gone. */
+int intake_delete(struct writer *w, struct intake *in)
+{
+	struct err err = ERR_INIT;
+	int n = in->image && !w->failed ? store_image_delete_step(w->store, in->image, SLICE_US, &err) : 0;
+
+	if (n < 0)
+		log_warning("an image that failed stays until the next start: %s", err.message);
+	return n > 0;
+}
+
+static int import_fail(struct writer *w, struct import_job *job, struct err *err)
+{
+	writer_fail(w, job->id, err);
+	copy_in_free(job->intake.copy);
+	job->intake.copy = NULL;
+	drop_loading(w, job->set);
+	job->state = IMPORT_CLEAN;
+	return job->intake.image ? 1 : 0;
+}
+
+static int import_step(struct writer *w, struct bulk *bulk)
+{
+	struct import_job *job = (struct import_job *)bulk;
+	struct err err = ERR_INIT;
+	int n = 1;
+
+	switch (job->state) {
+	case IMPORT_BEGIN:
+		n = import_step_begin(w, job, &err);
+		break;
+	case IMPORT_COPY:
+		n = intake_step(w, &job->intake, job->id, &err);
+		if (n == 0) {
+			job->state = IMPORT_FINISH;
+			n = 1;
+		}
+		break;
+	case IMPORT_FINISH:
+		n = import_step_finish(w, job, &err);
+		break;
+	case IMPORT_CLEAN:
+		return intake_delete(w, &job->intake);
+	}
+	return n < 0 ? import_fail(w, job, &err) : n;
+}
+
+static void import_free(struct bulk *bulk)
+{
+	struct import_job *job = (struct import_job *)bulk;
+
+	intake_free(&job->intake);
+	json_decref(job->json);
+	free(job);
+}
+
+/* ---- an edition, a fold: an image for a set that is there -------------------------- */
+
+struct edition_job {
+	struct bulk bulk;
+	uint64_t id;
+	json_t *json;
+	enum import_state state;
+	bool fold;
+	struct intake intake;
+	struct zone_row zone;
+	uint64_t set;
+	uint32_t from, to;
+};
+
+static int edition_check(struct catalog_txn *txn, struct edition_job *job, struct set_row *set, struct err *err)
+{
+	char text[SET_TEXT_MAX];
+
+	if (catalog_set(txn, job->set, set, err) < 0 || catalog_zone_by_id(txn, set->zone, &job->zone, err) < 0)
+		return -1;
+	if (set->state == SET_DROPPING || set->state == SET_LOADING)
+		return err_set(err, ERR_NO_SUCH_SET, "%s is being dropped", set_text(text, job->zone.apex, set->name));
+	if (!job->fold && set->edition != job->from)
+		return err_set(err, ERR_OVERTAKEN, "%s was changed meanwhile: nothing was done", set_text(text, job->zone.apex, set->name));
+	/* main checked the right for a set that was not live; has it become so? */
+	if (!job->fold && job->zone.live.set == job->set && !json_is_true(json_object_get(job->json, "may_live")))
+		return err_set(err, ERR_OVERTAKEN, "%s became the live set meanwhile: nothing was done", set_text(text, job->zone.apex, set->name));
+	return 0;
+}
+
+static int edition_step_begin(struct writer *w, struct edition_job *job, struct err *err)
+{
+	struct catalog_txn *txn;
+	struct set_row set;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return -1;
+	if (edition_check(txn, job, &set, err) < 0) {
+		catalog_abort(txn);
+		return -1;
+	}
+	job->intake.image = catalog_next_image_id(txn);
+	if (writer_commit(w, txn, NULL, err) < 0) {
+		job->intake.image = 0;
+		return -1;
+	}
+	job->state = IMPORT_COPY;
+	return 1;
+}
+
+static void edition_counts(const struct edition_job *job, const struct set_row *set, struct set_row *counts)
+{
+	const json_t *json = job->json;
+	struct content_hash change;
+
+	*counts = *set;
+	counts->records += (uint64_t)json_integer_value(json_object_get(json, "records"));
+	counts->rrsets += (uint64_t)json_integer_value(json_object_get(json, "rrsets"));
+	counts->nodes += (uint64_t)json_integer_value(json_object_get(json, "nodes"));
+	counts->octets += job->intake.size;
+	content_from_json(&change, json_object_get(json, "hash_add"));
+	content_hash_add(&counts->hash, &change);
+	content_from_json(&change, json_object_get(json, "hash_subtract"));
+	content_hash_subtract(&counts->hash, &change);
+	counts->soa_serial = (uint32_t)json_number(json, "soa_serial");
+	if (set->state == SET_FAILED && json_is_true(json_object_get(json, "repaired"))) {
+		counts->state = SET_READY;
+		counts->note[0] = '\0';
+	}
+}
+
+static int edition_put(struct catalog_txn *txn, struct edition_job *job, const struct set_row *set, struct err *err)
+{
+	struct set_image image = { job->intake.image, job->from, job->to, job->intake.size };
+	struct set_row *counts;
+	struct who who;
+	int status;
+
+	if (job->fold)
+		return catalog_set_folded(txn, job->set, &image, err);
+	counts = malloc(sizeof *counts);
+	if (!counts)
+		return err_set(err, ERR_NOMEM, "no memory");
+	edition_counts(job, set, counts);
+	who_from_json(&who, json_object_get(job->json, "who"));
+	status = catalog_set_edit(txn, job->set, job->from, &image, counts, &who, json_text(job->json, "note"), err);
+	free(counts);
+	return status;
+}
+
+static int edition_step_finish(struct writer *w, struct edition_job *job, struct err *err)
+{
+	struct catalog_txn *txn;
+	struct set_row set;
+	json_t *reply;
+	bool live, changed = false;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return -1;
+	if (edition_check(txn, job, &set, err) < 0 || intake_check(&job->intake, &job->zone, !job->fold || job->from != 0, err) < 0 ||
+	    edition_put(txn, job, &set, err) < 0) {
+		catalog_abort(txn);
+		return -1;
+	}
+	live = job->zone.live.set == job->set;
+	reply = import_reply(txn, &job->zone, job->set, job->fold ? "folded" : live ? "live" : "staged");
+	if (writer_commit(w, txn, &changed, err) < 0) {
+		json_decref(reply);
+		return -1;
+	}
+	writer_committed(w, reply, changed);
+	writer_reply(w, job->id, reply);
+	writer_want_cleaning(w);
+	return 0;
+}
+
+static int edition_step(struct writer *w, struct bulk *bulk)
+{
+	struct edition_job *job = (struct edition_job *)bulk;
+	struct err err = ERR_INIT;
+	int n = 1;
+
+	switch (job->state) {
+	case IMPORT_BEGIN:
+		n = edition_step_begin(w, job, &err);
+		break;
+	case IMPORT_COPY:
+		n = intake_step(w, &job->intake, job->id, &err);
+		if (n == 0) {
+			job->state = IMPORT_FINISH;
+			n = 1;
+		}
+		break;
+	case IMPORT_FINISH:
+		n = edition_step_finish(w, job, &err);
+		break;
+	case IMPORT_CLEAN:
+		return intake_delete(w, &job->intake);
+	}
+	if (n < 0) {
+		writer_fail(w, job->id, &err);
+		job->state = IMPORT_CLEAN;
+		return job->intake.image ? 1 : 0;
+	}
+	return n;
+}
+
+static void edition_free(struct bulk *bulk)
+{
+	struct edition_job *job = (struct edition_job *)bulk;
+
+	intake_free(&job->intake);
+	json_decref(job->json);
+	free(job);
+}
+
+/* ---- garbage: what no row names any more -------------------------------------------- */
+
+#define CLEAN_BATCH 64
+
+enum clean_state { CLEAN_LOOK, CLEAN_WAIT /* for the barrier */, CLEAN_DELETE, CLEAN_FORGET };
+struct cleaner {
+	struct bulk bulk;
+	enum clean_state state;
+	uint64_t image[CLEAN_BATCH];
+	unsigned count, at;
+	uint64_t barrier;
+	bool again;                     /* more may have come since */
+};
+
+static int clean_look(struct writer *w, struct cleaner *c)
+{
+	struct err err = ERR_INIT;
+	struct catalog_txn *txn;
+
+	c->again = false;
+	if (w->deletions_paused)
+		return 0;               /* taken up when they are resumed */
+	if (catalog_begin(w->store, &txn, &err) < 0) {
+		log_warning("clearing: %s", err.message);
+		return 0;
+	}
+	c->count = catalog_garbage(txn, c->image, CLEAN_BATCH);
+	c->at = 0;
+	catalog_abort(txn);
+	if (!c->count)
+		return 0;
+	/* Readers that began before the last commit may still use them. */
+	c->barrier = w->last_id;
+	c->state = CLEAN_WAIT;
+	return 1;
+}
+
+static void clean_ask_barrier(struct writer *w, struct cleaner *c)
+{
+	uint8_t payload[8];
+
+	store_le64(payload, c->barrier);
+	channel_send(w->role.channel, MSG_WANT_BARRIER, c->barrier, payload, sizeof payload, NULL, 0);
+	if (channel_wants_write(w->role.channel))
+		event_add(w->writable, NULL);
+}
+
+static int clean_delete(struct writer *w, struct cleaner *c)
+{
+	struct err err = ERR_INIT;
+	int n;
+
+	if (w->deletions_paused)
+		return 0;
+	n = store_image_delete_step(w->store, c->image[c->at], SLICE_US, &err);
+	if (n < 0) {
+		log_warning("clearing an image: %s", err.message);
+		return 0;
+	}
+	if (n == 0 && ++c->at == c->count)
+		c->state = CLEAN_FORGET;
+	return 1;
+}
+
+static int clean_forget(struct writer *w, struct cleaner *c)
+{
+	struct err err = ERR_INIT;
+	struct catalog_txn *txn;
+
+	if (catalog_begin(w->store, &txn, &err) < 0) {
+		log_warning("clearing: %s", err.message);
+		return 0;
+	}
+	for (unsigned i = 0; i < c->count; i++)
+		if (catalog_image_gone(txn, c->image[i], &err) < 0)
+			break;
+	if (err.code)
+		catalog_abort(txn);
+	else
+		writer_commit(w, txn, NULL, &err);
+	if (err.code) {
+		log_warning("clearing: %s", err.message);
+		return 0;
+	}
+	log_debug("%u images cleared", c->count);
+	c->state = CLEAN_LOOK;
+	return 1;
+}
+
+static int clean_step(struct writer *w, struct bulk *bulk)
+{
+	struct cleaner *c = (struct cleaner *)bulk;
+	int more = 0;
+
+	switch (c->state) {
+	case CLEAN_LOOK:
+		more = clean_look(w, c);
+		break;
+	case CLEAN_WAIT:
+		break;
+	case CLEAN_DELETE:
+		more = clean_delete(w, c);
+		break;
+	case CLEAN_FORGET:
+		more = clean_forget(w, c);
+		break;
+	}
+	if (c->state == CLEAN_WAIT && more) {
+		/* out of the queue until the barrier has passed */
+		w->cleaner_waits = true;
+		clean_ask_barrier(w, c);
+		return 0;
+	}
+	if (!more && c->again && !w->deletions_paused) {
+		c->state = CLEAN_LOOK;
+		more = 1;
+	}
+	return more;
+}
+
+static void clean_free(struct bulk *bulk)
+{
+	/* it belongs to the writer, and is used again */
+}
+
+void writer_want_cleaning(struct writer *w)
+{
+	struct cleaner *c = (struct cleaner *)w->cleaner;
+	struct bulk *queued;
+
+	if (w->failed)
+		return;
+	if (!c) {
+		c = calloc(1, sizeof *c);
+		if (!c)
+			return;
+		c->bulk = (struct bulk){ .step = clean_step, .free = clean_free };
+		w->cleaner = &c->bulk;
+	}
+	c->again = true;
+	if (w->cleaner_waits)
+		return;
+	TAILQ_FOREACH(queued, &w->bulk, link)
+		if (queued == w->cleaner)
+			return;
+	c->state = CLEAN_LOOK;
+	writer_add_bulk(w, w->cleaner);
+}
+
+void writer_barrier_passed(struct writer *w, uint64_t id)
+{
+	struct cleaner *c = (struct cleaner *)w->cleaner;
+
+	if (!w->cleaner_waits || !c || id < c->barrier)
+		return;
+	w->cleaner_waits = false;
+	c->state = CLEAN_DELETE;
+	writer_add_bulk(w, w->cleaner);
+}
+
+/* ---- orphans: images that were under way when the process before ended ---------------- */
+
+struct orphans { struct bulk bulk; uint64_t cursor; unsigned deleted; };
+
+static int orphans_step(struct writer *w, struct bulk *bulk)
+{
+	struct orphans *o = (struct orphans *)bulk;
+	struct err err = ERR_INIT;
+	int n;
+
+	if (w->deletions_paused)
+		return 0;               /* at the next start */
+	n = store_orphans_step(w->store, &o->cursor, &o->deleted, &err);
+	if (n < 0)
+		log_warning("images without a row: %s", err.message);
+	if (n <= 0 && o->deleted)
+		log_notice("%u images of interrupted imports are cleared", o->deleted);
+	return n > 0;
+}
+
+static void orphans_free(struct bulk *bulk)
+{
+	free(bulk);
+}
+
+void writer_begin_orphans(struct writer *w)
+{
+	struct orphans *o = calloc(1, sizeof *o);
+
+	if (!o)
+		return;
+	o->bulk = (struct bulk){ .step = orphans_step, .free = orphans_free };
+	writer_add_bulk(w, &o->bulk);
+}
+
+/* ---- requests that are jobs ------------------------------------------------------------ */
+
+static void take_intake(struct intake *in, struct pending *p)
+{
+	const json_t *image = json_object_get(p->json, "image");
+
+	*in = (struct intake){ .fd = p->fd, .offset = json_number(image, "offset"), .size = json_number(image, "size") };
+	p->fd = -1;
+}
+
+static struct bulk *begin_import(struct pending *p)
+{
+	struct import_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return NULL;
+	job->bulk = (struct bulk){ .step = import_step, .free = import_free };
+	job->id = p->id;
+	job->json = json_incref(p->json);
+	claim_from_json(&job->claim, job->json);
+	take_intake(&job->intake, p);
+	return &job->bulk;
+}
+
+static struct bulk *begin_edition(struct pending *p, bool fold)
+{
+	struct edition_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return NULL;
+	job->bulk = (struct bulk){ .step = edition_step, .free = edition_free };
+	job->id = p->id;
+	job->json = json_incref(p->json);
+	job->fold = fold;
+	job->set = json_number(job->json, "set_id");
+	job->from = (uint32_t)json_number(job->json, "from");
+	job->to = fold ? (uint32_t)json_number(job->json, "to") : job->from + 1;
+	take_intake(&job->intake, p);
+	return &job->bulk;
+}
+
+bool writer_begin_bulk(struct writer *w, struct pending *p)
+{
+	const char *command = json_text(p->json, "command");
+	struct err err = ERR_INIT;
+	struct bulk *job;
+
+	if (!command)
+		return false;
+	if (strcmp(command, "copy-in") == 0)
+		job = begin_import(p);
+	else if (strcmp(command, "edit-in") == 0 || strcmp(command, "fold-in") == 0)
+		job = begin_edition(p, command[0] == 'f');
+	else if (strcmp(command, "put-zones") == 0)
+		job = portfolio_begin(p);
+	else
+		return false;
+	if (job) {
+		writer_add_bulk(w, job);
+	} else {
+		err_set(&err, ERR_NOMEM, "no memory");
+		writer_fail(w, p->id, &err);
+	}
+	return true;
+}

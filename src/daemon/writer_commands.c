@@ -1,0 +1,487 @@
+/* The writer's commands that are one transaction each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/commands.h"
+#include "daemon/rows_json.h"
+#include "daemon/writer.h"
+
+#define LISTED_MAX 1000         /* zones of a switch that a reply lists, besides those that need to be named */
+
+const char *json_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+uint64_t json_number(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+int writer_zone(struct catalog_txn *txn, const char *text, struct zone_row *zone, struct err *err)
+{
+	uint8_t apex[NAME_MAX_SIZE];
+	size_t size;
+
+	if (control_parse_zone(text, apex, &size, err) < 0)
+		return -1;
+	return catalog_zone(txn, apex, size, zone, err);
+}
+
+/* ---- zones ---------------------------------------------------------------------- */
+
+static json_t *zone_add(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	const json_t *zones = json_object_get(request, "zones"), *properties = json_object_get(request, "properties");
+	struct zone_row *zone = malloc(sizeof *zone);
+	json_t *added = json_array();
+
+	for (size_t i = 0; zone && i < json_array_size(zones); i++) {
+		uint8_t apex[NAME_MAX_SIZE];
+		char name[NAME_TEXT_MAX];
+		size_t size;
+
+		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
+		    catalog_zone_add(txn, apex, size, zone, err) < 0 ||
+		    (properties && (properties_change(zone->properties, sizeof zone->properties, properties, err) < 0 ||
+				    catalog_zone_set_properties(txn, apex, size, zone->properties, err) < 0)))
+			break;
+		json_array_append_new(added, json_string(name_to_text_short(name, apex)));
+	}
+	free(zone);
+	if (err->code) {
+		json_decref(added);
+		return NULL;
+	}
+	return json_pack("{s:o}", "zones", added);
+}
+
+static json_t *zone_set(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	struct zone_row zone;
+
+	if (writer_zone(txn, json_text(request, "zone"), &zone, err) < 0 ||
+	    properties_change(zone.properties, sizeof zone.properties, json_object_get(request, "properties"), err) < 0 ||
+	    catalog_zone_set_properties(txn, zone.apex, zone.apex_size, zone.properties, err) < 0)
+		return NULL;
+	return json_pack("{s:o}", "zone", zone_json(txn, &zone));
+}
+
+static json_t *zone_remove(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	const json_t *zones = json_object_get(request, "zones");
+	json_t *removed = json_array();
+	struct who who;
+
+	who_from_json(&who, json_object_get(request, "who"));
+	for (size_t i = 0; i < json_array_size(zones); i++) {
+		uint8_t apex[NAME_MAX_SIZE];
+		char name[NAME_TEXT_MAX];
+		size_t size;
+
+		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
+		    catalog_zone_remove(txn, apex, size, &who, json_text(request, "note"), err) < 0) {
+			json_decref(removed);
+			return NULL;
+		}
+		json_array_append_new(removed, json_string(name_to_text_short(name, apex)));
+	}
+	return json_pack("{s:o}", "zones", removed);
+}
+
+static json_t *serial(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	json_int_t n = json_integer_value(json_object_get(request, "serial"));
+	struct zone_row zone;
+	struct who who;
+
+	who_from_json(&who, json_object_get(request, "who"));
+	if (n < 0 || n > UINT32_MAX) {
+		err_set(err, ERR_BAD_REQUEST, "a serial is a number from 0 to 4294967295");
+		return NULL;
+	}
+	if (writer_zone(txn, json_text(request, "zone"), &zone, err) < 0 ||
+	    catalog_serial(txn, zone.apex, zone.apex_size, (uint32_t)n, &who, json_text(request, "note"), err) < 0)
+		return NULL;
+	return json_pack("{s:s,s:I,s:I}", "zone", json_text(request, "zone"), "from_serial", (json_int_t)zone.served_serial, "serial", n);
+}
+
+static json_t *drop(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	const json_t *sets = json_object_get(request, "sets");
+	json_t *dropped = json_array();
+
+	for (size_t i = 0; i < json_array_size(sets); i++) {
+		const char *text = json_string_value(json_array_get(sets, i));
+		uint8_t apex[NAME_MAX_SIZE];
+		char name[SET_NAME_MAX + 1], full[SET_TEXT_MAX];
+		struct zone_row zone;
+		struct set_row set;
+		size_t size;
+
+		if (control_parse_set(text, apex, &size, name, err) < 0)
+			break;
+		if (!name[0]) {
+			err_set(err, ERR_BAD_REQUEST, "drop takes sets, ZONE@SET: \"%s\" names none", text);
+			break;
+		}
+		if (catalog_zone(txn, apex, size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, name, &set, err) < 0 ||
+		    catalog_set_drop(txn, set.id, err) < 0)
+			break;
+		json_array_append_new(dropped, json_string(set_text(full, apex, set.name)));
+	}
+	if (err->code) {
+		json_decref(dropped);
+		return NULL;
+	}
+	return json_pack("{s:o}", "dropped", dropped);
+}
+
+/* ---- groups --------------------------------------------------------------------- */
+
+static int each_zone(struct catalog_txn *txn, const json_t *request, const char *group,
+	int (*act)(struct catalog_txn *, const char *, const uint8_t *, size_t, struct err *), struct err *err)
+{
+	const json_t *zones = json_object_get(request, "zones");
+
+	for (size_t i = 0; i < json_array_size(zones); i++) {
+		uint8_t apex[NAME_MAX_SIZE];
+		size_t size;
+
+		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
+		    act(txn, group, apex, size, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static json_t *group_reply(const json_t *request)
+{
+	json_t *zones = json_object_get(request, "zones");
+
+	return json_pack("{s:s,s:o}", "group", json_text(request, "group"), "zones", zones ? json_incref(zones) : json_array());
+}
+
+static json_t *group_create(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	const char *group = json_text(request, "group");
+
+	if (catalog_group_create(txn, group, err) < 0 || each_zone(txn, request, group, catalog_group_add, err) < 0)
+		return NULL;
+	return group_reply(request);
+}
+
+static json_t *group_delete(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return catalog_group_delete(txn, json_text(request, "group"), err) < 0 ? NULL : group_reply(request);
+}
+
+static json_t *group_add(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return each_zone(txn, request, json_text(request, "group"), catalog_group_add, err) < 0 ? NULL : group_reply(request);
+}
+
+static json_t *group_remove(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return each_zone(txn, request, json_text(request, "group"), catalog_group_remove, err) < 0 ? NULL : group_reply(request);
+}
+
+/* ---- switches ------------------------------------------------------------------- */
+
+static const char *const outcome_name[] = {
+	[OUTCOME_SWITCHED] = "switched", [OUTCOME_ALREADY] = "already",
+	[OUTCOME_NO_PREVIOUS] = "no-previous", [OUTCOME_OVERTOOK] = "overtook",
+};
+
+static json_t *name_or_null(const char *name)
+{
+	return name[0] ? json_string(name) : json_null();
+}
+
+static json_t *result_item_json(const struct switch_result_item *item)
+{
+	const struct history_member *m = &item->member;
+	char zone[NAME_TEXT_MAX];
+
+	return json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:o,s:o,s:I,s:b}", "zone", name_to_text_short(zone, m->apex),
+		"from", name_or_null(m->from_name), "to", name_or_null(m->to_name),
+		"from_serial", (json_int_t)m->from_serial, "to_serial", (json_int_t)m->to_serial,
+		"outcome", outcome_name[item->outcome], "since", time_json(item->since_us), "by", name_or_null(item->by),
+		"left_behind", (json_int_t)item->edits_left_behind, "serial_stuck", item->serial_stuck);
+}
+
+/* A text that grows; nothing is lost but memory's end, which gives NULL. */
+struct text { char *p; size_t n; };
+
+static void text_add(struct text *t, const char *s)
+{
+	size_t n = strlen(s);
+	char *p = realloc(t->p, t->n + n + 1);
+
+	if (!p)
+		return;
+	memcpy(p + t->n, s, n + 1);
+	t->p = p;
+	t->n += n;
+}
+
+static bool took_effect(const struct switch_result_item *item)
+{
+	return item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_OVERTOOK;
+}
+
+/* After a cutover the way back is a rollback; after a rollback forward again
+ * is a cutover by name. Without an effect: what undoes the state there is. */
+static json_t *back_json(const struct switch_request *request, const struct switch_result *result)
+{
+	bool back_is_rollback = request->kind != SWITCH_ROLLBACK;
+	struct text t = { NULL, 0 };
+	bool any = false;
+	json_t *json;
+
+	if (request->kind == SWITCH_RELOAD && result->count > 1)
+		return json_null();
+	text_add(&t, back_is_rollback ? "schwenk rollback" : "schwenk cutover");
+	if (back_is_rollback && request->group) {
+		text_add(&t, " --group ");
+		text_add(&t, request->group);
+		any = true;
+	}
+	for (size_t i = 0; i < result->count && !(back_is_rollback && request->group); i++) {
+		const struct switch_result_item *item = &result->items[i];
+		char zone[SET_TEXT_MAX];
+
+		if (!item->member.from_name[0] || (!back_is_rollback && !took_effect(item)))
+			continue;
+		text_add(&t, " ");
+		text_add(&t, set_text(zone, item->member.apex, back_is_rollback ? NULL : item->member.from_name));
+		any = true;
+	}
+	json = any && t.p ? json_string(t.p) : json_null();
+	free(t.p);
+	return json;
+}
+
+json_t *switch_json(const struct switch_request *request, const struct switch_result *result)
+{
+	json_t *zones = json_array();
+	unsigned listed = 0;
+
+	for (size_t i = 0; i < result->count; i++) {
+		const struct switch_result_item *item = &result->items[i];
+		bool plain = item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_ALREADY;
+
+		if (plain && !item->serial_stuck && !item->edits_left_behind && listed++ >= LISTED_MAX)
+			continue;
+		json_array_append_new(zones, result_item_json(item));
+	}
+	return json_pack("{s:o,s:o,s:I,s:o}", "switch", result->id ? json_integer((json_int_t)result->id) : json_null(),
+		"zones", zones, "members", (json_int_t)result->count, "back", back_json(request, result));
+}
+
+static int parse_items(const json_t *texts, bool with_set, struct switch_item *items, struct err *err)
+{
+	for (size_t i = 0; i < json_array_size(texts); i++) {
+		const char *text = json_string_value(json_array_get(texts, i));
+		size_t size;
+
+		if (with_set ? control_parse_set(text, items[i].apex, &size, items[i].set, err) < 0 :
+		    control_parse_zone(text, items[i].apex, &size, err) < 0)
+			return -1;
+		if (with_set && !items[i].set[0])
+			return err_set(err, ERR_BAD_REQUEST, "cutover takes sets, ZONE@SET: \"%s\" names none; `schwenk sets %s` lists them", text, text);
+		items[i].apex_size = (uint8_t)size;
+		for (size_t k = 0; k < i && i < 64; k++)
+			if (items[k].apex_size == size && memcmp(items[k].apex, items[i].apex, size) == 0)
+				return err_set(err, ERR_BAD_REQUEST, "\"%s\": a zone stands twice in one command", text);
+	}
+	return 0;
+}
+
+/* The zones or the group of a request; items is malloc'd, owned by the caller. */
+static int parse_targets(const json_t *request, const char *list, struct switch_request *s, struct switch_item **items, struct err *err)
+{
+	const json_t *texts = json_object_get(request, list);
+	const char *group = json_text(request, "group"), *set = json_text(request, "set");
+	bool with_set = strcmp(list, "sets") == 0;
+	size_t count = json_array_size(texts);
+
+	if (group ? texts != NULL : count == 0)
+		return err_set(err, ERR_BAD_REQUEST, "%s what? either \"%s\" or \"group\"", json_text(request, "command"), list);
+	*items = calloc(count ? count : 1, sizeof **items);
+	if (!*items)
+		return err_set(err, ERR_NOMEM, "no memory for %zu zones", count);
+	if (group && with_set) {
+		if (!set || !set_name_valid(set[0] == '@' ? set + 1 : set))
+			return err_set(err, ERR_BAD_REQUEST, "a group is cut over to a set by name: \"set\" must be one, 1 to 63 of a-z, 0-9, \".\", \"_\", \"-\"");
+		snprintf((*items)[0].set, sizeof (*items)[0].set, "%s", set[0] == '@' ? set + 1 : set);
+		count = 1;
+	} else if (parse_items(texts, with_set, *items, err) < 0)
+		return -1;
+	s->items = *items;
+	s->count = count;
+	s->group = group;
+	return 0;
+}
+
+static int parse_cutover(const json_t *request, struct switch_request *s, struct err *err)
+{
+	const json_t *number = json_object_get(request, "serial"), *force = json_object_get(request, "force");
+
+	s->hold = true;
+	s->expect = json_text(request, "expect");
+	if (number) {
+		json_int_t n = json_integer_value(number);
+
+		if (n < 0 || n > UINT32_MAX)
+			return err_set(err, ERR_BAD_REQUEST, "a serial is a number from 0 to 4294967295");
+		s->serial_given = true;
+		s->serial = (uint32_t)n;
+	}
+	if ((s->expect || number) && (s->group || s->count > 1))
+		return err_set(err, ERR_BAD_REQUEST, "\"expect\" and \"serial\" go with one zone only");
+	if (json_array_size(force))
+		return err_set(err, ERR_BAD_REQUEST, "no rule \"%.64s\" that could be passed over by force", json_string_value(json_array_get(force, 0)));
+	return 0;
+}
+
+static json_t *run_switch(struct catalog_txn *txn, const json_t *request, enum switch_kind kind, struct err *err)
+{
+	struct switch_request s = { .kind = kind, .note = json_text(request, "note"), .now_us = clock_wall_us() };
+	struct switch_result result = { .items = NULL };
+	struct switch_item *items = NULL;
+	json_t *reply = NULL;
+
+	who_from_json(&s.who, json_object_get(request, "who"));
+	if (parse_targets(request, kind == SWITCH_CUTOVER ? "sets" : "zones", &s, &items, err) == 0 &&
+	    (kind != SWITCH_CUTOVER || parse_cutover(request, &s, err) == 0) &&
+	    (kind == SWITCH_CONFIRM ? catalog_confirm(txn, &s, &result, err) : catalog_switch(txn, &s, &result, err)) == 0) {
+		reply = switch_json(&s, &result);
+		switch_result_free(&result);
+	}
+	free(items);
+	return reply;
+}
+
+static json_t *cutover(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return run_switch(txn, request, SWITCH_CUTOVER, err);
+}
+
+static json_t *rollback(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return run_switch(txn, request, SWITCH_ROLLBACK, err);
+}
+
+static json_t *confirm(struct catalog_txn *txn, const json_t *request, struct err *err)
+{
+	return run_switch(txn, request, SWITCH_CONFIRM, err);
+}
+
+/* ---- without a transaction ------------------------------------------------------ */
+
+static json_t *space_json(const struct store_space *s)
+{
+	return json_pack("{s:f,s:I,s:I,s:I,s:I}", "share", s->share, "map", (json_int_t)s->map, "used", (json_int_t)s->used,
+		"file", (json_int_t)s->file, "readers", (json_int_t)s->readers);
+}
+
+static json_t *space(struct writer *w, const json_t *request, struct err *err)
+{
+	struct store_space catalog, images;
+
+	if (store_space(w->store, &catalog, &images, err) < 0)
+		return NULL;
+	return json_pack("{s:o,s:o}", "catalog", space_json(&catalog), "images", space_json(&images));
+}
+
+/* While the store is copied no image may go. */
+static json_t *pause_deletions(struct writer *w, const json_t *request, struct err *err)
+{
+	w->deletions_paused++;
+	return json_object();
+}
+
+static json_t *resume_deletions(struct writer *w, const json_t *request, struct err *err)
+{
+	if (w->deletions_paused && --w->deletions_paused == 0)
+		writer_want_cleaning(w);
+	return json_object();
+}
+
+/* ---- the table ------------------------------------------------------------------ */
+
+static const struct now_command {
+	const char *name;
+	json_t *(*run)(struct catalog_txn *, const json_t *request, struct err *);   /* in a transaction */
+	json_t *(*look)(struct writer *, const json_t *request, struct err *);       /* without one */
+	bool leaves_garbage;
+} commands[] = {
+	{ "zone-add", zone_add, NULL, false },
+	{ "zone-set", zone_set, NULL, false },
+	{ "zone-remove", zone_remove, NULL, true },
+	{ "cutover", cutover, NULL, false },
+	{ "rollback", rollback, NULL, false },
+	{ "confirm", confirm, NULL, false },
+	{ "group-create", group_create, NULL, false },
+	{ "group-delete", group_delete, NULL, false },
+	{ "group-add", group_add, NULL, false },
+	{ "group-remove", group_remove, NULL, false },
+	{ "drop", drop, NULL, true },
+	{ "serial", serial, NULL, false },
+	{ "space", NULL, space, false },
+	{ "pause-deletions", NULL, pause_deletions, false },
+	{ "resume-deletions", NULL, resume_deletions, false },
+	{ NULL, NULL, NULL, false },
+};
+
+/* Each request is a commit of its own: the error of one is not another's. */
+static json_t *run_in_transaction(struct writer *w, const struct now_command *c, const json_t *request, struct err *err)
+{
+	struct catalog_txn *txn;
+	bool changed = false;
+	json_t *reply;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return NULL;
+	reply = c->run(txn, request, err);
+	if (!reply) {
+		catalog_abort(txn);
+		err_set(err, ERR_NOMEM, "no memory");
+		return NULL;
+	}
+	if (json_is_true(json_object_get(request, "dry_run"))) {
+		catalog_abort(txn);
+		json_object_set_new(reply, "dry_run", json_true());
+		return reply;
+	}
+	if (writer_commit(w, txn, &changed, err) < 0) {
+		json_decref(reply);
+		return NULL;
+	}
+	writer_committed(w, reply, changed);
+	if (c->leaves_garbage)
+		writer_want_cleaning(w);
+	return reply;
+}
+
+bool writer_run_now(struct writer *w, struct pending *p)
+{
+	const char *name = json_text(p->json, "command");
+	const struct now_command *c = commands;
+	struct err err = ERR_INIT;
+	json_t *reply;
+
+	while (c->name && (!name || strcmp(c->name, name) != 0))
+		c++;
+	if (!c->name)
+		return false;
+	reply = c->run ? run_in_transaction(w, c, p->json, &err) : c->look(w, p->json, &err);
+	if (reply)
+		writer_reply(w, p->id, reply);
+	else
+		writer_fail(w, p->id, &err);
+	return true;
+}
