@@ -1,0 +1,263 @@
+/* schwenk status, group …, backup, fsck, stats, reload, stop, complete. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/names.h"
+#include "tool/session.h"
+#include "tool/show.h"
+#include "tool/terminal.h"
+
+#define STOP_MS 30000
+
+int command_status(struct tool *tool, const struct args *args)
+{
+	json_t *reply;
+	int status = session_ask(tool, session_request("status"), -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		show_status(tool, reply);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+int command_stats(struct tool *tool, const struct args *args)
+{
+	json_t *reply;
+	int status = session_ask(tool, session_request("stats"), -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		show_stats(tool, reply);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+static int simple(struct tool *tool, json_t *request, const char *done)
+{
+	json_t *reply;
+	int status = session_ask(tool, request, -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		tool_note(tool, "%s", done);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+/* ---- groups -------------------------------------------------------------------------- */
+
+/* "group create" → group-create, … */
+int command_group(struct tool *tool, const struct args *args)
+{
+	const char *kind = strchr(args->command->name, ' ') + 1;
+	char command[32], done[160];
+	int status = STATUS_DONE;
+	json_t *zones = names_zones(tool, args->arg + 1, args->count - 1, &status), *request;
+
+	if (!zones)
+		return status;
+	snprintf(command, sizeof command, "group-%s", kind);
+	request = session_request(command);
+	json_object_set_new(request, "group", json_string(args->arg[0]));
+	if (json_array_size(zones))
+		json_object_set(request, "zones", zones);
+	json_decref(zones);
+	snprintf(done, sizeof done, "group %.100s: %s", args->arg[0], strcmp(kind, "delete") == 0 ? "deleted; its zones stay"
+		: strcmp(kind, "remove") == 0 ? "zones taken out" : strcmp(kind, "add") == 0 ? "zones added" : "created");
+	return simple(tool, request, done);
+}
+
+int command_group_list(struct tool *tool, const struct args *args)
+{
+	json_t *request = session_request("group-list"), *reply;
+	int status;
+
+	if (args->count)
+		json_object_set_new(request, "group", json_string(args->arg[0]));
+	status = session_ask(tool, request, -1, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		show_groups(tool, json_object_get(reply, "groups"), args->count > 0);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+/* ---- the store ------------------------------------------------------------------------ */
+
+int command_backup(struct tool *tool, const struct args *args)
+{
+	char done[512], *here = NULL, *absolute = NULL;
+	json_t *request;
+	int status;
+
+	/* the daemon's working directory is another */
+	if (args->arg[0][0] != '/') {
+		here = getcwd(NULL, 0);
+		if (!here || asprintf(&absolute, "%s/%s", here, args->arg[0]) < 0) {
+			free(here);
+			return tool_fail(tool, STATUS_REFUSED, ERR_SYSTEM, "where are we: %s", strerror(errno));
+		}
+	}
+	request = session_request("backup");
+	json_object_set_new(request, "directory", json_string(absolute ? absolute : args->arg[0]));
+	if (args_has(args, "text"))
+		json_object_set_new(request, "text", json_true());
+	if (args_has(args, "compact"))
+		json_object_set_new(request, "compact", json_true());
+	snprintf(done, sizeof done, "backup is in %.300s; back by: schwenkd --restore %.100s", absolute ? absolute : args->arg[0],
+		absolute ? absolute : args->arg[0]);
+	status = simple(tool, request, done);
+	free(here);
+	free(absolute);
+	return status;
+}
+
+int command_fsck(struct tool *tool, const struct args *args)
+{
+	json_t *reply, *problem;
+	char zones[32], sets[32], nodes[32], records[32];
+	size_t i, bad;
+	int status = session_ask(tool, session_request("fsck"), -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	bad = json_array_size(json_object_get(reply, "problems"));
+	if (!tool_print_json(tool, reply)) {
+		json_array_foreach(json_object_get(reply, "problems"), i, problem) {
+			terminal_put(tool->say, json_string_value(problem) ? json_string_value(problem) : "");
+			putc('\n', tool->say);
+		}
+		if (!tool->quiet)
+			fprintf(tool->out, "%s zones, %s sets, %s nodes, %s records: %zu problem%s\n",
+				terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "sets"), sets),
+				terminal_number(reply_number(reply, "nodes"), nodes), terminal_number(reply_number(reply, "records"), records),
+				bad, bad == 1 ? "" : "s");
+	}
+	json_decref(reply);
+	return bad ? STATUS_REFUSED : STATUS_DONE;
+}
+
+/* ---- the daemon ------------------------------------------------------------------------ */
+
+int command_reload(struct tool *tool, const struct args *args)
+{
+	json_t *reply, *restart, *one;
+	size_t i;
+	int status;
+
+	if (args->count)
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "reload reads the configuration anew; a zone is read anew by: "
+			"schwenk import %.200s FILE", args->arg[0]);
+	status = session_ask(tool, session_request("reload"), -1, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	restart = json_object_get(reply, "restart");
+	if (!tool_print_json(tool, reply)) {
+		tool_note(tool, "the configuration was read anew");
+		json_array_foreach(restart, i, one)
+			tool_note(tool, "%s takes effect at the next start", json_string_value(one) ? json_string_value(one) : "");
+	}
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+/* Done is when it has gone: the socket's end closes with the process. */
+int command_stop(struct tool *tool, const struct args *args)
+{
+	struct err err = ERR_INIT;
+	json_t *reply, *line = NULL;
+	bool final;
+	int status = session_ask(tool, session_request("stop"), -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (control_client_receive(tool->client, STOP_MS, &line, &final, &err) < 0 && err_is(&err, ERR_TIMEOUT)) {
+		json_decref(reply);
+		return tool_fail(tool, STATUS_UNKNOWN, ERR_TIMEOUT, "schwenkd said that it ends, but has not within %d s", STOP_MS / 1000);
+	}
+	json_decref(line);
+	if (!tool_print_json(tool, reply))
+		tool_note(tool, "schwenkd has stopped");
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+/* ---- the shell's completion -------------------------------------------------------------- */
+
+static void complete_commands(struct tool *tool, const char *prefix)
+{
+	for (const struct tool_command *c = tool_commands; c->name; c++)
+		if (!(c->flags & ARGS_HIDDEN) && strncmp(c->name, prefix, strlen(prefix)) == 0)
+			fprintf(tool->out, "%s\n", c->name);
+}
+
+static void complete_rows(struct tool *tool, const struct arg_option *o)
+{
+	for (; o && o->name; o++)
+		fprintf(tool->out, "--%s%s\n", o->name, o->value ? "=" : "");
+}
+
+static void complete_options(struct tool *tool, const char *command)
+{
+	const struct tool_command *c = args_command(command);
+
+	complete_rows(tool, args_global);
+	complete_rows(tool, c ? c->options : NULL);
+	if (c && c->flags & (ARGS_GROUP | ARGS_GROUP_SET))
+		complete_rows(tool, args_group_option);
+}
+
+/* Silent when there is no daemon: somebody is typing. */
+static int complete_names(struct tool *tool, const char *what, const char *prefix)
+{
+	json_t *request = session_request("complete"), *line, *names, *name;
+	struct err err = ERR_INIT;
+	bool final = false;
+	size_t i;
+	int r;
+
+	json_object_set_new(request, "what", json_string(what));
+	json_object_set_new(request, "prefix", json_string(prefix));
+	r = control_client_open(&tool->client, tool->socket, &err);
+	if (r == 0)
+		r = control_client_send(tool->client, request, -1, &err);
+	json_decref(request);
+	if (r < 0 || control_client_receive(tool->client, 2000, &line, &final, &err) < 0)
+		return STATUS_REFUSED;
+	names = json_object_get(line, "names");
+	if (!names)
+		names = json_object_get(line, what);
+	json_array_foreach(names, i, name)
+		fprintf(tool->out, "%s\n", json_string_value(name) ? json_string_value(name) : "");
+	json_decref(line);
+	return STATUS_DONE;
+}
+
+int command_complete(struct tool *tool, const struct args *args)
+{
+	const char *what = args->arg[0], *prefix = args->count > 1 ? args->arg[1] : "";
+	const struct tool_command *c;
+
+	if (strcmp(what, "commands") == 0) {
+		complete_commands(tool, prefix);
+	} else if (strcmp(what, "options") == 0) {
+		complete_options(tool, prefix);
+	} else if (strcmp(what, "arguments") == 0) {
+		c = args_command(prefix);
+		fprintf(tool->out, "%s\n", c ? c->completes : "");
+	} else if (strcmp(what, "zones") == 0 || strcmp(what, "sets") == 0 || strcmp(what, "groups") == 0) {
+		return complete_names(tool, what, prefix);
+	} else {
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "complete: '%.40s' is none of: commands, options, arguments, "
+			"zones, sets, groups", what);
+	}
+	return STATUS_DONE;
+}

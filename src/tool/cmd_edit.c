@@ -1,0 +1,373 @@
+/* schwenk edit and record. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tool/files.h"
+#include "tool/names.h"
+#include "tool/rdata.h"
+#include "tool/session.h"
+#include "tool/show.h"
+#include "tool/terminal.h"
+
+static int show_changed(struct tool *tool, const char *target, const json_t *reply, bool dry_run)
+{
+	const char *outcome = reply_text(reply, "outcome");
+	const json_t *set = json_object_get(reply, "set");
+	const char *name = *reply_text(set, "set") ? reply_text(set, "set") : target;
+
+	if (strcmp(outcome, "unchanged") == 0)
+		tool_note(tool, "%s: unchanged", name);
+	else if (dry_run)
+		tool_note(tool, "%s: would be changed; nothing was", name);
+	else if (reply_true(set, "live") || strcmp(outcome, "live") == 0)
+		tool_note(tool, "%s: changed, serial %lld", name, (long long)reply_number(reply, "serial"));
+	else
+		tool_note(tool, "%s: changed; no answer does, the set is not live", name);
+	if (strcmp(outcome, "failed") == 0)
+		return tool_fail(tool, STATUS_REFUSED, ERR_RULE, "%s breaks rules and cannot be switched to", name);
+	return STATUS_DONE;
+}
+
+/* ---- record -------------------------------------------------------------------------- */
+
+static int finish_record(struct tool *tool, const struct args *args, json_t *request, const char *target, int fd)
+{
+	bool dry_run = args_has(args, "dry-run");
+	json_t *reply;
+	int status;
+
+	json_object_set_new(request, "set", json_string(target));
+	if (dry_run)
+		json_object_set_new(request, "dry_run", json_true());
+	if (args_get(args, "note"))
+		json_object_set_new(request, "note", json_string(args_get(args, "note")));
+	status = session_ask(tool, request, fd, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	status = strcmp(reply_text(reply, "outcome"), "failed") == 0 ? STATUS_REFUSED : STATUS_DONE;
+	if (!tool_print_json(tool, reply))
+		status = show_changed(tool, target, reply, dry_run);
+	json_decref(reply);
+	return status;
+}
+
+int command_record(struct tool *tool, const struct args *args)
+{
+	const char *kind = strchr(args->command->name, ' ') + 1;
+	char target[NAME_TEXT_MAX], *line;
+	struct err err = ERR_INIT;
+	json_t *request, *text;
+
+	if (names_set(args->arg[0], NULL, false, target, &err) < 0)
+		return tool_error(tool, STATUS_USAGE, &err);
+	line = rdata_line(kind, args->arg + 1, args->count - 1, &err);
+	if (!line)
+		return tool_error(tool, STATUS_USAGE, &err);
+	text = json_string(line);
+	free(line);
+	if (!text)
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST,
+			"the record is not UTF-8; write other octets as \\DDD, or use 'schwenk record apply'");
+	request = session_request("record");
+	json_object_set_new(request, "text", text);
+	return finish_record(tool, args, request, target, -1);
+}
+
+int command_record_apply(struct tool *tool, const struct args *args)
+{
+	char target[NAME_TEXT_MAX];
+	struct err err = ERR_INIT;
+	json_t *request;
+	int64_t size;
+	int fd, status;
+
+	if (names_set(args->arg[0], NULL, false, target, &err) < 0)
+		return tool_error(tool, STATUS_USAGE, &err);
+	fd = files_open(args->arg[1], &size, &err);
+	if (fd < 0)
+		return tool_error(tool, STATUS_REFUSED, &err);
+	request = session_request("record");
+	json_object_set_new(request, "name", json_string(strcmp(args->arg[1], "-") == 0 ? "<stdin>" : args->arg[1]));
+	status = finish_record(tool, args, request, target, fd);
+	close(fd);
+	return status;
+}
+
+/* ---- edit ---------------------------------------------------------------------------- */
+
+struct edit {
+	char target[NAME_TEXT_MAX];     /* ZONE[@SET] */
+	char hash[128];                 /* of what is edited */
+	char dir[256], text[600], original[600];
+	bool keep;                      /* the text is not to be lost */
+};
+
+/* The set's hash, so that what others change meanwhile is noticed. */
+static int find_hash(struct tool *tool, struct edit *edit)
+{
+	char zone[NAME_TEXT_MAX], name[64];
+	json_t *request = session_request("sets"), *reply, *set;
+	size_t i;
+	int status;
+
+	names_split(edit->target, zone, name);
+	json_object_set_new(request, "zone", json_string(zone));
+	status = session_ask(tool, request, -1, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	json_array_foreach(json_object_get(reply, "sets"), i, set)
+		if (!*name || strcmp(name, "live") == 0 ? reply_true(set, "live")
+			: strcmp(name, "previous") == 0 ? reply_true(set, "previous") : strcmp(name, reply_text(set, "name")) == 0)
+			snprintf(edit->hash, sizeof edit->hash, "%s", reply_text(set, "hash"));
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+static int copy_file(const char *from, const char *to, struct err *err)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char buf[65536];
+	ssize_t n = -1;
+
+	while (in >= 0 && out >= 0 && (n = read(in, buf, sizeof buf)) > 0)
+		if (write(out, buf, (size_t)n) != n) {
+			n = -1;
+			break;
+		}
+	if (n < 0)
+		err_system(err, "%s", to);
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	return n < 0 ? -1 : 0;
+}
+
+/* The set's text in a directory of ours, twice. */
+static int fetch(struct tool *tool, struct edit *edit)
+{
+	char zone[NAME_TEXT_MAX], name[64], file[200];
+	const char *tmp = getenv("TMPDIR");
+	struct err err = ERR_INIT;
+	json_t *request, *reply;
+	int fd, status;
+
+	names_split(edit->target, zone, name);
+	snprintf(edit->dir, sizeof edit->dir, "%.200s/schwenk.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(edit->dir)) {
+		err_system(&err, "%s", edit->dir);
+		edit->dir[0] = '\0';
+		return tool_error(tool, STATUS_REFUSED, &err);
+	}
+	snprintf(file, sizeof file, "%.150s", edit->target);
+	for (char *p = file; *p; p++)
+		if (*p == '/')
+			*p = '_';
+	snprintf(edit->text, sizeof edit->text, "%s/%s.zone", edit->dir, file);
+	snprintf(edit->original, sizeof edit->original, "%s/%s.was", edit->dir, file);
+	fd = open(edit->text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		err_system(&err, "%s", edit->text);
+		return tool_error(tool, STATUS_REFUSED, &err);
+	}
+	request = session_request("export");
+	json_object_set_new(request, "zone", json_string(zone));
+	if (*name)
+		json_object_set_new(request, "set", json_string(name));
+	status = session_ask(tool, request, fd, NULL, &reply);
+	close(fd);
+	if (status != STATUS_DONE)
+		return status;
+	json_decref(reply);
+	return copy_file(edit->text, edit->original, &err) < 0 ? tool_error(tool, STATUS_REFUSED, &err) : STATUS_DONE;
+}
+
+/* Runs a program to its end; Ctrl-C is its own business meanwhile. */
+static int run_program(char *const argv[])
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
+	int status = -1;
+	pid_t pid;
+
+	fflush(NULL);
+	sigaction(SIGINT, &ignore, &interrupt);
+	sigaction(SIGQUIT, &ignore, &quit);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGQUIT, &quit, NULL);
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+static int run_editor(struct edit *edit)
+{
+	/* $EDITOR may have arguments: the shell takes it apart */
+	char sh[] = "sh", c[] = "-c", run[] = "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"";
+	char *const argv[] = { sh, c, run, sh, edit->text, NULL };
+
+	return run_program(argv);
+}
+
+static void show_difference(struct tool *tool, struct edit *edit)
+{
+	char diff[] = "diff", colour[] = "--color=always", plain[] = "--color=never", u[] = "-u", l[] = "-L";
+	char was[] = "before", is[] = "after";
+	char *const argv[] = { diff, tool->colour ? colour : plain, u, l, was, l, is, edit->original, edit->text, NULL };
+
+	if (tool->json || tool->quiet)
+		return;
+	fflush(tool->out);
+	if (run_program(argv) > 1)
+		tool_note(tool, "the difference is not shown: diff is not there");
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	char cmp[] = "cmp", s[] = "-s", dash[] = "--";
+	char *const argv[] = { cmp, s, dash, (char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL };
+
+	return run_program(argv) == 0;
+}
+
+/* One edit request; *reply is ok or not. */
+static int send_text(struct tool *tool, const struct args *args, struct edit *edit, bool dry_run, json_t **reply)
+{
+	json_t *request = session_request("edit");
+	int fd = open(edit->text, O_RDONLY | O_CLOEXEC), status;
+	struct err err = ERR_INIT;
+
+	if (fd < 0) {
+		err_system(&err, "%s", edit->text);
+		json_decref(request);
+		return tool_error(tool, STATUS_REFUSED, &err);
+	}
+	json_object_set_new(request, "set", json_string(edit->target));
+	json_object_set_new(request, "name", json_string(edit->text));
+	if (*edit->hash)
+		json_object_set_new(request, "expect", json_string(edit->hash));
+	if (dry_run)
+		json_object_set_new(request, "dry_run", json_true());
+	else if (args_get(args, "note"))
+		json_object_set_new(request, "note", json_string(args_get(args, "note")));
+	status = session_exchange(tool, request, fd, NULL, reply);
+	close(fd);
+	return status;
+}
+
+enum verdict { GIVE_UP, AGAIN, APPLY, NOTHING };
+
+/* What came of the check: with errors, back to the editor; else shown. */
+static enum verdict judge(struct tool *tool, const struct args *args, struct edit *edit, json_t *reply, int *status)
+{
+	char question[NAME_TEXT_MAX + 64], answer;
+
+	if (!reply_true(reply, "ok")) {
+		*status = session_refused(tool, json_incref(reply));
+		answer = terminal_ask(tool, "[e]dit again, or [q]uit and keep the text?", "eEqQ");
+		return answer == 'e' || answer == 'E' ? AGAIN : GIVE_UP;
+	}
+	if (strcmp(reply_text(reply, "outcome"), "unchanged") == 0)
+		return NOTHING;
+	show_difference(tool, edit);
+	if (args_has(args, "yes"))
+		return APPLY;
+	snprintf(question, sizeof question, "Apply this to %s? [y]es, [e]dit again, [n]o", edit->target);
+	answer = terminal_ask(tool, question, "yYeEnN");
+	if (!answer)
+		*status = tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was changed: without a terminal, --yes is wanted");
+	else
+		*status = STATUS_REFUSED;
+	return answer == 'y' || answer == 'Y' ? APPLY : answer == 'e' || answer == 'E' ? AGAIN : GIVE_UP;
+}
+
+static int apply(struct tool *tool, const struct args *args, struct edit *edit)
+{
+	json_t *reply;
+	int status = send_text(tool, args, edit, false, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!reply_true(reply, "ok"))
+		return session_refused(tool, reply);
+	edit->keep = false;
+	if (!tool_print_json(tool, reply))
+		status = show_changed(tool, edit->target, reply, false);
+	json_decref(reply);
+	return status;
+}
+
+static int edit_loop(struct tool *tool, const struct args *args, struct edit *edit)
+{
+	for (;;) {
+		enum verdict verdict;
+		json_t *reply;
+		int status = STATUS_DONE;
+
+		if (run_editor(edit) != 0)
+			return tool_fail(tool, STATUS_REFUSED, ERR_SYSTEM, "the editor failed: nothing was changed");
+		if (same_text(edit->original, edit->text)) {
+			edit->keep = false;
+			tool_note(tool, "%s: nothing was edited", edit->target);
+			return STATUS_DONE;
+		}
+		edit->keep = true;
+		status = send_text(tool, args, edit, true, &reply);
+		if (status != STATUS_DONE)
+			return status;
+		verdict = judge(tool, args, edit, reply, &status);
+		if (verdict == NOTHING) {
+			edit->keep = false;
+			if (!tool_print_json(tool, reply))
+				tool_note(tool, "%s: unchanged: the records are the same", edit->target);
+		}
+		json_decref(reply);
+		if (verdict == APPLY)
+			return apply(tool, args, edit);
+		if (verdict != AGAIN)
+			return status;
+	}
+}
+
+static void clean_up(struct tool *tool, struct edit *edit)
+{
+	if (!*edit->dir)
+		return;
+	unlink(edit->original);
+	if (edit->keep) {
+		fprintf(tool->say, "schwenk: the edited text is kept in %s\n", edit->text);
+		return;
+	}
+	unlink(edit->text);
+	rmdir(edit->dir);
+}
+
+int command_edit(struct tool *tool, const struct args *args)
+{
+	struct edit edit = { .keep = false };
+	struct err err = ERR_INIT;
+	int status;
+
+	if (names_set(args->arg[0], NULL, false, edit.target, &err) < 0)
+		return tool_error(tool, STATUS_USAGE, &err);
+	status = find_hash(tool, &edit);
+	if (status == STATUS_DONE)
+		status = fetch(tool, &edit);
+	if (status == STATUS_DONE)
+		status = edit_loop(tool, args, &edit);
+	clean_up(tool, &edit);
+	return status;
+}

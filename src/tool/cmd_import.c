@@ -1,0 +1,215 @@
+/* schwenk import: a file, standard input, a directory. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/files.h"
+#include "tool/names.h"
+#include "tool/session.h"
+#include "tool/show.h"
+#include "tool/table.h"
+#include "tool/terminal.h"
+
+struct import {
+	struct files_base base;
+	struct files_list list;
+	size_t sent;            /* of list */
+};
+
+static int open_file(void *arg, const char *name, struct err *err)
+{
+	struct import *import = arg;
+
+	return files_open_below(&import->base, name, err);
+}
+
+/* --drop RULE…, -m TEXT: as the request has them. */
+static void add_options(json_t *request, const struct args *args)
+{
+	json_t *drop = NULL;
+
+	for (size_t i = 0; i < args->value_count; i++)
+		if (strcmp(args->values[i].option->name, "drop") == 0) {
+			drop = drop ? drop : json_array();
+			json_array_append_new(drop, json_string(args->values[i].value));
+		}
+	if (drop)
+		json_object_set_new(request, "drop", drop);
+	if (args_get(args, "note"))
+		json_object_set_new(request, "note", json_string(args_get(args, "note")));
+}
+
+/* The reply of import, record and edit of one set. */
+static int show_imported(struct tool *tool, const json_t *reply, const char *zone)
+{
+	const json_t *set = json_object_get(reply, "set");
+	const char *outcome = reply_text(reply, "outcome"), *name = reply_text(set, "set");
+	char records[32], dropped[32];
+	const char *shown = *name ? name : zone;
+
+	terminal_number(reply_number(set, "records"), records);
+	if (reply_number(reply, "dropped") > 0)
+		tool_note(tool, "%s records that break a rule were left out", terminal_number(reply_number(reply, "dropped"), dropped));
+	if (strcmp(outcome, "failed") == 0)
+		tool_fail(tool, STATUS_REFUSED, ERR_RULE, "%s breaks %lld rule%s and cannot be switched to: repair it by 'schwenk edit %s', "
+			"import it anew, or leave records out by --drop RULE", shown, (long long)reply_number(reply, "errors"),
+			reply_number(reply, "errors") == 1 ? "" : "s", shown);
+	else if (strcmp(outcome, "unchanged") == 0)
+		tool_note(tool, "%s: unchanged", shown);
+	else if (strcmp(outcome, "live") == 0)
+		tool_note(tool, "%s: live, %s records, serial %lld", shown, records, (long long)reply_number(reply, "serial"));
+	else
+		tool_note(tool, "%s: staged, %s records; live by: schwenk cutover %s", shown, records, shown);
+	return strcmp(outcome, "failed") == 0 ? STATUS_REFUSED : STATUS_DONE;
+}
+
+static int import_file(struct tool *tool, const struct args *args)
+{
+	char target[NAME_TEXT_MAX], zone[NAME_TEXT_MAX], set[64];
+	struct import import = { .base = { .dir = -1 } };
+	const struct session_hooks hooks = { .open = open_file, .arg = &import };
+	const char *path = args->arg[1];
+	struct err err = ERR_INIT;
+	json_t *request, *reply;
+	int64_t size;
+	int fd, status;
+
+	if (names_set(args->arg[0], NULL, false, target, &err) < 0)
+		return tool_error(tool, STATUS_USAGE, &err);
+	names_split(target, zone, set);
+	fd = files_open(path, &size, &err);
+	if (fd < 0 || files_base_open(&import.base, path, args_has(args, "include-anywhere"), &err) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return tool_error(tool, STATUS_REFUSED, &err);
+	}
+	request = session_request("import");
+	json_object_set_new(request, "zone", json_string(zone));
+	if (*set)
+		json_object_set_new(request, "set", json_string(set));
+	json_object_set_new(request, "name", json_string(strcmp(path, "-") == 0 ? "<stdin>" : path));
+	if (size >= 0)
+		json_object_set_new(request, "size", json_integer(size));
+	add_options(request, args);
+	status = session_ask(tool, request, fd, &hooks, &reply);
+	close(fd);
+	files_base_close(&import.base);
+	if (status != STATUS_DONE)
+		return status;
+	status = strcmp(reply_text(reply, "outcome"), "failed") == 0 ? STATUS_REFUSED : STATUS_DONE;
+	if (!tool_print_json(tool, reply))
+		status = show_imported(tool, reply, target);
+	json_decref(reply);
+	return status;
+}
+
+/* ---- a portfolio ----------------------------------------------------------------- */
+
+static int send_named(struct import *import, struct tool *tool, const char *name, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int fd = files_open_below(&import->base, name, &why), r;
+	json_t *file = json_string(name);
+
+	if (!file) {
+		/* the protocol is UTF-8: such a name cannot be told, only shown */
+		terminal_error(tool, "a file's name that is not UTF-8 is skipped");
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	if (fd < 0)
+		return session_send(tool, json_pack("{s:o,s:s}", "file", file, "error", why.message), -1, err);
+	r = session_send(tool, json_pack("{s:o}", "file", file), fd, err);
+	close(fd);
+	return r;
+}
+
+static int send_files(void *arg, struct tool *tool, unsigned n, struct err *err)
+{
+	struct import *import = arg;
+
+	for (; n && import->sent < import->list.count; n--)
+		if (send_named(import, tool, import->list.name[import->sent++], err) < 0)
+			return -1;
+	if (n && import->sent == import->list.count)
+		return session_send(tool, json_pack("{s:b}", "end", 1), -1, err);
+	return 0;
+}
+
+static int show_directory(struct tool *tool, const json_t *reply)
+{
+	const json_t *failed = json_object_get(reply, "failed"), *removed = json_object_get(reply, "removed"), *one;
+	char zones[32], live[32], same[32], staged[32];
+	size_t i;
+
+	tool_note(tool, "%s zones: %s live, %s staged, %s unchanged, %zu removed, %zu failed",
+		terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "live"), live),
+		terminal_number(reply_number(reply, "staged"), staged), terminal_number(reply_number(reply, "unchanged"), same),
+		json_array_size(removed), json_array_size(failed));
+	json_array_foreach(removed, i, one)
+		tool_note(tool, "removed: %s", json_string_value(one) ? json_string_value(one) : "");
+	json_array_foreach(failed, i, one) {
+		fputs("failed: ", tool->say);
+		terminal_put(tool->say, reply_text(one, *reply_text(one, "file") ? "file" : "zone"));
+		fputs(": ", tool->say);
+		terminal_put(tool->say, reply_text(json_object_get(one, "error"), "message"));
+		putc('\n', tool->say);
+	}
+	return json_array_size(failed) ? STATUS_PART : STATUS_DONE;
+}
+
+static int import_directory(struct tool *tool, const struct args *args)
+{
+	const char *dir = args_get(args, "dir"), *set = args->count ? args->arg[0] : NULL;
+	struct import import = { .base = { .dir = -1 } };
+	const struct session_hooks hooks = { .open = open_file, .need = send_files, .arg = &import };
+	struct err err = ERR_INIT;
+	json_t *request, *reply;
+	int status;
+
+	if (args->count > 1 || (set && set[0] != '@'))
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "usage: schwenk import --dir DIR [@SET]; the zones' names are those "
+			"of the files");
+	if (files_base_open(&import.base, dir, args_has(args, "include-anywhere"), &err) < 0
+		|| files_list(&import.base, &import.list, &err) < 0) {
+		files_base_close(&import.base);
+		return tool_error(tool, STATUS_REFUSED, &err);
+	}
+	if (import.list.count == 0) {
+		files_base_close(&import.base);
+		files_list_free(&import.list);
+		return tool_fail(tool, STATUS_REFUSED, ERR_BAD_REQUEST, "%s holds no NAME.zone", dir);
+	}
+	request = session_request("import-dir");
+	if (set)
+		json_object_set_new(request, "set", json_string(set + 1));
+	if (args_has(args, "prune"))
+		json_object_set_new(request, "prune", json_true());
+	json_object_set_new(request, "files", json_integer((json_int_t)import.list.count));
+	add_options(request, args);
+	status = session_ask(tool, request, -1, &hooks, &reply);
+	files_base_close(&import.base);
+	files_list_free(&import.list);
+	if (status != STATUS_DONE)
+		return status;
+	status = json_array_size(json_object_get(reply, "failed")) ? STATUS_PART : STATUS_DONE;
+	if (!tool_print_json(tool, reply))
+		status = show_directory(tool, reply);
+	json_decref(reply);
+	return status;
+}
+
+int command_import(struct tool *tool, const struct args *args)
+{
+	if (args_has(args, "dir"))
+		return import_directory(tool, args);
+	if (args_has(args, "prune"))
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--prune goes with --dir");
+	if (args->count != 2)
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST,
+			"usage: schwenk import ZONE[@SET] FILE|-, or: schwenk import --dir DIR [@SET]");
+	return import_file(tool, args);
+}

@@ -1,0 +1,212 @@
+/* schwenk cutover, rollback, confirm, history. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool/names.h"
+#include "tool/session.h"
+#include "tool/show.h"
+#include "tool/table.h"
+#include "tool/terminal.h"
+
+static int finish(struct tool *tool, json_t *request, const char *what)
+{
+	bool dry_run = json_is_true(json_object_get(request, "dry_run"));
+	json_t *reply;
+	int status = session_ask(tool, request, -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		show_switch(tool, what, reply, dry_run);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
+static void add_note(json_t *request, const struct args *args)
+{
+	if (args_get(args, "note"))
+		json_object_set_new(request, "note", json_string(args_get(args, "note")));
+}
+
+static int add_serial(struct tool *tool, json_t *request, const char *text)
+{
+	unsigned long long n;
+	char *end;
+
+	if (!text)
+		return STATUS_DONE;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || n > 0xffffffffULL)
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--serial: '%.40s' is no serial: 0 to 4294967295", text);
+	json_object_set_new(request, "serial", json_integer((json_int_t)n));
+	return STATUS_DONE;
+}
+
+int command_cutover(struct tool *tool, const struct args *args)
+{
+	const char *group = args_get(args, "group"), *set;
+	json_t *request = session_request("cutover"), *sets, *force = NULL;
+	int status = STATUS_DONE;
+
+	if (group) {
+		set = names_group_set(tool, args);
+		if (!set) {
+			json_decref(request);
+			return STATUS_USAGE;
+		}
+		json_object_set_new(request, "group", json_string(group));
+		json_object_set_new(request, "set", json_string(set));
+	} else {
+		sets = names_sets(tool, args->arg, args->count, &status);
+		if (sets)
+			json_object_set_new(request, "sets", sets);
+	}
+	if (status == STATUS_DONE)
+		status = add_serial(tool, request, args_get(args, "serial"));
+	if (status != STATUS_DONE) {
+		json_decref(request);
+		return status;
+	}
+	for (size_t i = 0; i < args->value_count; i++)
+		if (strcmp(args->values[i].option->name, "force") == 0) {
+			force = force ? force : json_array();
+			json_array_append_new(force, json_string(args->values[i].value));
+		}
+	if (force)
+		json_object_set_new(request, "force", force);
+	if (args_get(args, "expect"))
+		json_object_set_new(request, "expect", json_string(args_get(args, "expect")));
+	add_note(request, args);
+	return finish(tool, request, "cutover");
+}
+
+/* zones or group, as rollback and confirm take them; NULL: told. */
+static json_t *zones_request(struct tool *tool, const struct args *args, const char *command, int *status)
+{
+	const char *group = args_get(args, "group");
+	json_t *zones = NULL, *request;
+
+	*status = STATUS_DONE;
+	if (!group && !(zones = names_zones(tool, args->arg, args->count, status)))
+		return NULL;
+	request = session_request(command);
+	if (group)
+		json_object_set_new(request, "group", json_string(group));
+	else
+		json_object_set_new(request, "zones", zones);
+	add_note(request, args);
+	return request;
+}
+
+int command_confirm(struct tool *tool, const struct args *args)
+{
+	int status;
+	json_t *request = zones_request(tool, args, "confirm", &status);
+
+	return request ? finish(tool, request, "confirm") : status;
+}
+
+/* Without an argument nothing is done: a rollback of everything must not be
+ * what a forgotten word gives. */
+static int list_candidates(struct tool *tool)
+{
+	json_t *reply, *candidates;
+	int status = session_exchange(tool, session_request("rollback"), -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	candidates = json_object_get(reply, "candidates");
+	if (!candidates)
+		candidates = json_object_get(json_object_get(reply, "error"), "candidates");
+	if (!candidates) {
+		status = session_refused(tool, reply);
+		return status == STATUS_REFUSED ? STATUS_USAGE : status;
+	}
+	if (!tool_print_json(tool, reply)) {
+		show_candidates(tool, candidates);
+		terminal_error(tool, json_array_size(candidates) ? "nothing was rolled back: name a zone, as above"
+			: "nothing was rolled back, and nothing can be: no zone has a previous set");
+	}
+	json_decref(reply);
+	return STATUS_USAGE;
+}
+
+int command_rollback(struct tool *tool, const struct args *args)
+{
+	int status;
+	json_t *request;
+
+	if (args->count == 0 && !args_has(args, "group"))
+		return list_candidates(tool);
+	request = zones_request(tool, args, "rollback", &status);
+	if (request && args_has(args, "dry-run"))
+		json_object_set_new(request, "dry_run", json_true());
+	return request ? finish(tool, request, "rollback") : status;
+}
+
+/* ---- history ------------------------------------------------------------------------ */
+
+static void show_entry(struct tool *tool, const json_t *entry)
+{
+	if (tool->json) {
+		json_dumpf(entry, tool->out, JSON_COMPACT);
+		putc('\n', tool->out);
+	} else {
+		json_t *one = json_pack("[O]", entry);
+
+		show_history(tool, one);
+		json_decref(one);
+	}
+	fflush(tool->out);
+}
+
+static void followed(void *arg, struct tool *tool, const json_t *progress)
+{
+	const json_t *entry = json_object_get(progress, "entry"), *entries = json_object_get(progress, "entries");
+	size_t i;
+
+	if (entry)
+		show_entry(tool, entry);
+	json_array_foreach(entries, i, entry)
+		show_entry(tool, entry);
+}
+
+
+int command_history(struct tool *tool, const struct args *args)
+{
+	const struct session_hooks follow = { .progress = followed, .for_ever = true };
+	bool following = args_has(args, "follow");
+	json_t *request = session_request("history"), *reply;
+	const char *limit = args_get(args, "limit");
+	char zone[NAME_TEXT_MAX];
+	struct err err = ERR_INIT;
+	int status;
+
+	if (args->count && names_zone(args->arg[0], zone, &err) < 0) {
+		json_decref(request);
+		return tool_error(tool, STATUS_USAGE, &err);
+	}
+	if (args->count)
+		json_object_set_new(request, "zone", json_string(zone));
+	if (limit) {
+		char *end;
+		long n = strtol(limit, &end, 10);
+
+		if (*end || n < 1 || n > 1000000) {
+			json_decref(request);
+			return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--limit: '%.40s' is no number from 1 to 1000000", limit);
+		}
+		json_object_set_new(request, "limit", json_integer(n));
+	}
+	if (following)
+		json_object_set_new(request, "follow", json_true());
+	status = session_ask(tool, request, -1, following ? &follow : NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		show_history(tool, json_object_get(reply, "entries"));
+	json_decref(reply);
+	return STATUS_DONE;
+}

@@ -1,0 +1,17 @@
+/* Tables for people, by libsmartcols. */
+#ifndef TOOL_TABLE_H
+#define TOOL_TABLE_H
+
+#include "tool/terminal.h"
+
+struct table;
+/* columns: "ZONE|LIVE|>SERIAL|~NOTE"; '>': to the right, '~': wrapped. */
+struct table *table_new(struct tool *, const char *columns);
+void table_row(struct table *);
+/* The next cell of the row; "" is shown as "-". */
+void table_cell(struct table *, const char *text, enum colour);
+void table_number(struct table *, int64_t);
+/* Prints on tool->out, and frees. With no rows: says none, if there is a text. */
+void table_print(struct table *, const char *none);
+
+#endif
