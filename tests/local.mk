@@ -1,0 +1,23 @@
+# Unit tests: one cmocka program per module, in tests/unit; each module's
+# fragment adds its own.
+UNIT_LIBS = $(SCHWENKD_LIBS) $(CMOCKA_LIBS)
+if HAVE_CMOCKA
+include tests/unit/base.mk
+include tests/unit/wire.mk
+include tests/unit/image.mk
+include tests/unit/store.mk
+include tests/unit/answer.mk
+include tests/unit/zone.mk
+include tests/unit/ipc.mk
+include tests/unit/control.mk
+include tests/unit/conf.mk
+include tests/unit/tool.mk
+endif
+
+# Includes point one way.
+TESTS += tests/includes.sh
+EXTRA_DIST += tests/includes.sh
+
+include tests/system/local.mk
+include tests/fuzz/local.mk
+include tests/bench/local.mk

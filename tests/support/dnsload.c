@@ -1,0 +1,704 @@
+/*
+ * Asks a name server without pause over UDP and TCP, notes when each query
+ * was sent and each answer came, and which record set each record of each
+ * section belongs to; at the end it judges what it saw by the switches that
+ * the test made meanwhile.
+ *
+ * Every record of a test zone carries its set's marker M (1..9): an address
+ * is 10.M.x.y, a name in rdata begins with the label "mM", a TXT is "mM".
+ *
+ * The events file has one line an event, times by CLOCK_MONOTONIC:
+ *   B ns M   a switch to marker M was begun (the request is about to be sent)
+ *   E ns M   it was acknowledged: from here on, M and only M
+ *
+ * Verdict, as one line of JSON on standard output:
+ *   mixed     answers with more than one marker (G1)
+ *   old       answers to queries sent after an E, not from its set, while no
+ *             other switch was under way (G2)
+ *   half      answers of the old set to queries sent after an answer of the
+ *             new set had come, from whichever zone of the group (G3)
+ *   unmarked  answers without a marker; other_rcode: neither NOERROR nor
+ *             NXDOMAIN; unanswered: no answer within 5 s, or connection lost
+ * Exit status 0 where these are all zero, else 1; 2 for usage and failures.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_SOCKETS 64
+#define MAX_EVENTS  100000
+#define MAX_ASKED   4000000u
+#define GIVE_UP_NS  5000000000ull
+#define MESSAGE     65536
+
+struct question {
+	uint8_t wire[300];              /* name, type, class */
+	uint16_t size;
+};
+
+struct asked {                          /* one query */
+	uint64_t sent, received;        /* ns; received 0: no answer yet */
+	uint32_t question;
+	uint16_t markers;               /* bit M: seen in the answer */
+	uint8_t rcode;
+	uint8_t tcp;
+};
+
+struct event {
+	uint64_t at;
+	int marker;
+	bool end;
+};
+
+struct peer {                           /* one socket */
+	int fd;
+	bool tcp;
+	unsigned open;                  /* queries without an answer */
+	uint16_t next_id;
+	uint32_t by_id[65536];          /* 1 + index into asked, 0: none */
+	uint8_t in[2 + MESSAGE];
+	size_t in_size;
+	uint8_t out[2 * MESSAGE];       /* TCP: not yet written */
+	size_t out_size;
+};
+
+static struct question *questions;
+static uint32_t question_count;
+static struct asked *asked;
+static uint32_t asked_count;
+static struct peer *peers[MAX_SOCKETS];
+static unsigned peer_count;
+static struct sockaddr_in server;
+static unsigned window = 4;
+static bool reconnect;
+static uint64_t lost_connections, connect_failures;
+static int poll_fd;
+
+static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("dnsload: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(2);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void read_questions(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char name[256];
+	unsigned type;
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	while (fscanf(f, "%255s %u", name, &type) == 2) {
+		struct question *q;
+		char *label, *rest = name;
+
+		questions = realloc(questions, (question_count + 1) * sizeof(*questions));
+		if (!questions)
+			die("out of memory");
+		q = &questions[question_count++];
+		q->size = 0;
+		while ((label = strsep(&rest, "."))) {
+			size_t size = strlen(label);
+
+			if (!size)
+				continue;
+			q->wire[q->size++] = (uint8_t)size;
+			memcpy(q->wire + q->size, label, size);
+			q->size = (uint16_t)(q->size + size);
+		}
+		q->wire[q->size++] = 0;
+		q->wire[q->size++] = (uint8_t)(type >> 8);
+		q->wire[q->size++] = (uint8_t)type;
+		q->wire[q->size++] = 0;
+		q->wire[q->size++] = 1;
+	}
+	fclose(f);
+	if (!question_count)
+		die("%s: no questions", path);
+}
+
+/* ---- what an answer says ---------------------------------------------------- */
+
+/* Steps over a name; its first label, compression followed once, into label. */
+static const uint8_t *skip_name(const uint8_t *msg, const uint8_t *end, const uint8_t *p,
+	const uint8_t **label)
+{
+	bool first = true;
+
+	*label = NULL;
+	while (p < end) {
+		if ((*p & 0xc0) == 0xc0) {
+			if (p + 2 > end)
+				return NULL;
+			if (first) {
+				const uint8_t *to = msg + ((p[0] & 0x3f) << 8 | p[1]);
+
+				if (to < end && to + 1 + *to <= end && *to < 64)
+					*label = to;
+			}
+			return p + 2;
+		}
+		if (*p > 63 || p + 1 + *p > end)
+			return NULL;
+		if (first)
+			*label = p;
+		first = false;
+		if (*p == 0)
+			return p + 1;
+		p += 1 + *p;
+	}
+	return NULL;
+}
+
+static unsigned label_marker(const uint8_t *label)
+{
+	if (label && label[0] == 2 && label[1] == 'm' && label[2] >= '1' && label[2] <= '9')
+		return 1u << (label[2] - '0');
+	return 0;
+}
+
+static unsigned rdata_markers(const uint8_t *msg, const uint8_t *end, unsigned type,
+	const uint8_t *rdata, size_t size)
+{
+	const uint8_t *label = NULL;
+
+	switch (type) {
+	case 1:
+		return size == 4 && rdata[0] == 10 ? 1u << (rdata[1] & 15) : 0;
+	case 2: case 5: case 6: case 39:
+		skip_name(msg, end, rdata, &label);
+		return label_marker(label);
+	case 15:
+		if (size > 2)
+			skip_name(msg, end, rdata + 2, &label);
+		return label_marker(label);
+	case 16:
+		return size >= 3 ? label_marker(rdata) : 0;
+	}
+	return 0;
+}
+
+/* All markers in all sections; -1 where the message cannot be read. */
+static int message_markers(const uint8_t *msg, size_t size)
+{
+	const uint8_t *p = msg + 12, *end = msg + size, *label;
+	unsigned records, i, found = 0;
+
+	for (i = 0; i < (unsigned)(msg[4] << 8 | msg[5]); i++) {
+		p = skip_name(msg, end, p, &label);
+		if (!p || p + 4 > end)
+			return -1;
+		p += 4;
+	}
+	records = (unsigned)(msg[6] << 8 | msg[7]) + (unsigned)(msg[8] << 8 | msg[9]) +
+		(unsigned)(msg[10] << 8 | msg[11]);
+	for (i = 0; i < records; i++) {
+		unsigned type, rdlength;
+
+		p = skip_name(msg, end, p, &label);
+		if (!p || p + 10 > end)
+			return -1;
+		type = (unsigned)(p[0] << 8 | p[1]);
+		rdlength = (unsigned)(p[8] << 8 | p[9]);
+		p += 10;
+		if (p + rdlength > end)
+			return -1;
+		found |= rdata_markers(msg, end, type, p, rdlength);
+		p += rdlength;
+	}
+	return p == end ? (int)found : -1;
+}
+
+/* ---- asking ------------------------------------------------------------------- */
+
+static void answer_came(struct peer *peer, const uint8_t *msg, size_t size, uint64_t now)
+{
+	struct asked *a;
+	uint32_t index;
+	int found;
+
+	if (size < 12 || !(msg[2] & 0x80))
+		return;
+	index = peer->by_id[msg[0] << 8 | msg[1]];
+	if (!index)
+		return;                 /* given up long ago */
+	peer->by_id[msg[0] << 8 | msg[1]] = 0;
+	peer->open--;
+	a = &asked[index - 1];
+	a->received = now;
+	a->rcode = msg[3] & 15;
+	found = message_markers(msg, size);
+	a->markers = found < 0 ? 0 : (uint16_t)found;
+}
+
+static void watch(struct peer *peer, int op)
+{
+	struct epoll_event e = { .events = EPOLLIN | (peer->out_size ? EPOLLOUT : 0), .data.ptr = peer };
+
+	if (epoll_ctl(poll_fd, op, peer->fd, &e))
+		die("epoll_ctl: %s", strerror(errno));
+}
+
+static bool peer_connect(struct peer *peer)
+{
+	int one = 1;
+
+	peer->fd = socket(AF_INET, peer->tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+	if (peer->fd < 0)
+		die("socket: %s", strerror(errno));
+	if (connect(peer->fd, (struct sockaddr *)&server, sizeof(server))) {
+		connect_failures++;
+		close(peer->fd);
+		peer->fd = -1;
+		return false;
+	}
+	if (peer->tcp)
+		setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(peer->fd, F_SETFL, O_NONBLOCK);
+	peer->in_size = peer->out_size = 0;
+	watch(peer, EPOLL_CTL_ADD);
+	return true;
+}
+
+/* A lost connection: its open queries stay unanswered. */
+static void peer_lost(struct peer *peer)
+{
+	lost_connections++;
+	close(peer->fd);
+	peer->fd = -1;
+	peer->open = 0;
+	memset(peer->by_id, 0, sizeof(peer->by_id));
+}
+
+static void flush_out(struct peer *peer)
+{
+	ssize_t n = send(peer->fd, peer->out, peer->out_size, MSG_NOSIGNAL);
+	bool waited = peer->out_size > 0;
+
+	if (n < 0 && errno != EAGAIN) {
+		peer_lost(peer);
+		return;
+	}
+	if (n > 0) {
+		memmove(peer->out, peer->out + n, peer->out_size - (size_t)n);
+		peer->out_size -= (size_t)n;
+	}
+	if (waited)
+		watch(peer, EPOLL_CTL_MOD);
+}
+
+static void ask(struct peer *peer)
+{
+	static uint32_t turn;
+	uint8_t msg[2 + 12 + 300];
+	uint32_t q = turn++ % question_count;
+	size_t size = 12 + questions[q].size;
+	struct asked *a;
+
+	if (asked_count == MAX_ASKED)
+		return;
+	do {
+		peer->next_id++;
+	} while (peer->by_id[peer->next_id]);
+	memset(msg, 0, 14);
+	msg[0] = (uint8_t)(size >> 8);
+	msg[1] = (uint8_t)size;
+	msg[2] = (uint8_t)(peer->next_id >> 8);
+	msg[3] = (uint8_t)peer->next_id;
+	msg[7] = 1;
+	memcpy(msg + 14, questions[q].wire, questions[q].size);
+	a = &asked[asked_count++];
+	*a = (struct asked){ .question = q, .tcp = peer->tcp, .sent = now_ns() };
+	peer->by_id[peer->next_id] = asked_count;
+	peer->open++;
+	if (!peer->tcp) {
+		/* ECONNREFUSED tells of an earlier query's fate: send again. */
+		if (send(peer->fd, msg + 2, size, 0) < 0)
+			send(peer->fd, msg + 2, size, 0);
+		return;
+	}
+	if (peer->out_size + size + 2 > sizeof(peer->out)) {
+		peer_lost(peer);
+		return;
+	}
+	memcpy(peer->out + peer->out_size, msg, size + 2);
+	peer->out_size += size + 2;
+	flush_out(peer);
+}
+
+static void read_udp(struct peer *peer)
+{
+	ssize_t n;
+
+	while ((n = recv(peer->fd, peer->in, sizeof(peer->in), 0)) >= 0 || errno == ECONNREFUSED)
+		if (n > 0)
+			answer_came(peer, peer->in, (size_t)n, now_ns());
+}
+
+static void read_tcp(struct peer *peer)
+{
+	for (;;) {
+		ssize_t n = recv(peer->fd, peer->in + peer->in_size, sizeof(peer->in) - peer->in_size, 0);
+		uint64_t now = now_ns();
+		size_t at = 0;
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			peer_lost(peer);
+			return;
+		}
+		peer->in_size += (size_t)n;
+		while (peer->in_size - at >= 2) {
+			size_t size = (size_t)(peer->in[at] << 8 | peer->in[at + 1]);
+
+			if (peer->in_size - at < 2 + size)
+				break;
+			answer_came(peer, peer->in + at + 2, size, now);
+			at += 2 + size;
+		}
+		memmove(peer->in, peer->in + at, peer->in_size - at);
+		peer->in_size -= at;
+	}
+}
+
+/* UDP queries that will never be answered give their place in the window back. */
+static void give_up(uint64_t now)
+{
+	static uint32_t from;
+	unsigned i;
+
+	for (; from < asked_count && asked[from].sent + GIVE_UP_NS < now; from++) {
+		if (asked[from].received)
+			continue;
+		for (i = 0; i < peer_count; i++) {
+			unsigned id;
+
+			for (id = 0; id < 65536 && peers[i]->open; id++)
+				if (peers[i]->by_id[id] == from + 1) {
+					peers[i]->by_id[id] = 0;
+					peers[i]->open--;
+				}
+		}
+	}
+}
+
+static void turn(uint64_t allowed, int timeout_ms)
+{
+	struct epoll_event ready[MAX_SOCKETS];
+	bool any = true;
+	unsigned i;
+	int n;
+
+	while (any && asked_count < allowed) {
+		any = false;
+		for (i = 0; i < peer_count && asked_count < allowed; i++) {
+			struct peer *peer = peers[i];
+
+			if (peer->fd < 0 && (!reconnect || !peer_connect(peer)))
+				continue;
+			if (peer->open < window) {
+				ask(peer);
+				any = true;
+			}
+		}
+	}
+	n = epoll_wait(poll_fd, ready, MAX_SOCKETS, timeout_ms);
+	for (i = 0; n > 0 && i < (unsigned)n; i++) {
+		struct peer *peer = ready[i].data.ptr;
+
+		if (ready[i].events & EPOLLOUT)
+			flush_out(peer);
+		if (peer->fd >= 0 && ready[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+			if (peer->tcp)
+				read_tcp(peer);
+			else
+				read_udp(peer);
+		}
+	}
+	give_up(now_ns());
+}
+
+static unsigned all_open(void)
+{
+	unsigned i, open = 0;
+
+	for (i = 0; i < peer_count; i++)
+		open += peers[i]->open;
+	return open;
+}
+
+/* ---- the verdict ---------------------------------------------------------------- */
+
+static struct event *events;
+static size_t event_count;
+
+static void read_events(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char kind;
+	uint64_t at;
+	int marker;
+
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	events = calloc(MAX_EVENTS, sizeof(*events));
+	if (!events)
+		die("out of memory");
+	while (event_count < MAX_EVENTS && fscanf(f, " %c %" SCNu64 " %d", &kind, &at, &marker) == 3)
+		events[event_count++] = (struct event){ .at = at, .marker = marker, .end = kind == 'E' };
+	fclose(f);
+}
+
+/* The first event later than t. */
+static size_t events_after(uint64_t t)
+{
+	size_t low = 0, high = event_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (events[middle].at <= t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* What may answer a query under way from `sent` to `received`: what the last
+ * event before left live or made possible, and what every later one did. */
+static unsigned may_answer(uint64_t sent, uint64_t received)
+{
+	size_t next = events_after(sent), i = next;
+	unsigned allowed = 0;
+
+	while (i > 0) {
+		allowed |= 1u << events[i - 1].marker;
+		if (events[--i].end)
+			break;
+	}
+	for (i = next; i < event_count && events[i].at <= received; i++)
+		allowed |= 1u << events[i].marker;
+	return allowed;
+}
+
+static char *question_text(uint32_t q, char text[300])
+{
+	const uint8_t *p = questions[q].wire;
+	char *t = text;
+
+	while (*p) {
+		memcpy(t, p + 1, *p);
+		t += *p;
+		*t++ = '.';
+		p += 1 + *p;
+	}
+	sprintf(t, " type %d", p[1] << 8 | p[2]);
+	return text;
+}
+
+static void tell(const char *what, const struct asked *a)
+{
+	static unsigned told;
+	char text[300];
+
+	if (told++ < 10)
+		fprintf(stderr, "%s: %s over %s, sent at %" PRIu64 ", answered %" PRIu64
+			" us later, markers %#x, rcode %u\n", what, question_text(a->question, text),
+			a->tcp ? "TCP" : "UDP", a->sent,
+			a->received ? (a->received - a->sent) / 1000 : 0, a->markers, a->rcode);
+}
+
+/* G3: within each switch, from the first answer of the new set on, no query
+ * sent later gets another set (until the next switch begins). */
+static uint64_t count_half(void)
+{
+	uint64_t *first = calloc(event_count + 1, sizeof(*first)), count = 0;
+	uint32_t i;
+
+	if (!first)
+		die("out of memory");
+	for (i = 0; i < asked_count; i++) {
+		size_t k = events_after(asked[i].received);
+
+		/* the switch that this answer may have come from */
+		if (k && events[k - 1].end)
+			k--;
+		if (!k || !asked[i].received || events[k - 1].end)
+			continue;
+		if (asked[i].markers == 1u << events[k - 1].marker &&
+		    (!first[k - 1] || asked[i].received < first[k - 1]) &&
+		    asked[i].sent > (k > 1 ? events[k - 2].at : 0))
+			first[k - 1] = asked[i].received;
+	}
+	for (i = 0; i < asked_count; i++) {
+		size_t k = events_after(asked[i].sent);
+
+		if (k && events[k - 1].end)
+			k--;
+		if (!k || !asked[i].received || events[k - 1].end || !first[k - 1])
+			continue;
+		if (asked[i].sent <= first[k - 1])
+			continue;
+		/* a later switch may have begun before the answer came */
+		if (k + 1 < event_count && asked[i].received >= events[k + 1].at)
+			continue;
+		if (asked[i].markers && asked[i].markers != 1u << events[k - 1].marker) {
+			count++;
+			tell("half switched", &asked[i]);
+		}
+	}
+	free(first);
+	return count;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int verdict(void)
+{
+	uint64_t mixed = 0, old = 0, half, unmarked = 0, other = 0, unanswered = 0, answered = 0;
+	uint64_t *took = calloc(asked_count + 1, sizeof(*took)), span, over_tcp = 0;
+	unsigned seen = 0;
+	uint32_t i;
+
+	if (!took)
+		die("out of memory");
+	for (i = 0; i < asked_count; i++) {
+		const struct asked *a = &asked[i];
+
+		if (!a->received) {
+			unanswered++;
+			tell("unanswered", a);
+			continue;
+		}
+		took[answered++] = a->received - a->sent;
+		over_tcp += a->tcp;
+		seen |= a->markers;
+		if (a->rcode != 0 && a->rcode != 3) {
+			other++;
+			tell("rcode", a);
+		} else if (!a->markers) {
+			unmarked++;
+			tell("unmarked", a);
+		} else if (a->markers & (a->markers - 1)) {
+			mixed++;
+			tell("mixed", a);
+		} else if (!(a->markers & may_answer(a->sent, a->received))) {
+			old++;
+			tell("old", a);
+		}
+	}
+	half = count_half();
+	qsort(took, answered, sizeof(*took), by_size);
+	span = asked_count ? asked[asked_count - 1].sent - asked[0].sent : 1;
+	printf("{\"sent\":%u,\"answered\":%" PRIu64 ",\"over_tcp\":%" PRIu64 ",\"unanswered\":%" PRIu64
+		",\"mixed\":%" PRIu64 ",\"old\":%" PRIu64 ",\"half\":%" PRIu64 ",\"unmarked\":%" PRIu64
+		",\"other_rcode\":%" PRIu64 ",\"markers\":%u,\"lost_connections\":%" PRIu64
+		",\"connect_failures\":%" PRIu64 ",\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
+		",\"max_us\":%" PRIu64 ",\"per_second\":%.0f}\n",
+		asked_count, answered, over_tcp, unanswered, mixed, old, half, unmarked, other, seen,
+		lost_connections, connect_failures,
+		answered ? took[answered / 2] / 1000 : 0, answered ? took[answered * 99 / 100] / 1000 : 0,
+		answered ? took[answered - 1] / 1000 : 0, (double)asked_count * 1e9 / (double)(span ? span : 1));
+	free(took);
+	return mixed || old || half || unmarked || other || unanswered;
+}
+
+static void add_peers(unsigned count, bool tcp)
+{
+	for (; count && peer_count < MAX_SOCKETS; count--) {
+		struct peer *peer = calloc(1, sizeof(*peer));
+
+		if (!peer)
+			die("out of memory");
+		peer->tcp = tcp;
+		if (!peer_connect(peer) && !reconnect)
+			die("connect to port %u: %s", ntohs(server.sin_port), strerror(errno));
+		peers[peer_count++] = peer;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *question_path = NULL, *event_path = NULL;
+	unsigned udp = 4, tcp = 4;
+	uint64_t begun, rate = 4000, drained;
+	bool stop = false;
+	char byte;
+	int c;
+
+	server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	while ((c = getopt(argc, argv, "p:q:e:u:t:w:r:R")) != -1) {
+		switch (c) {
+		case 'p': server.sin_port = htons((uint16_t)atoi(optarg)); break;
+		case 'q': question_path = optarg; break;
+		case 'e': event_path = optarg; break;
+		case 'u': udp = (unsigned)atoi(optarg); break;
+		case 't': tcp = (unsigned)atoi(optarg); break;
+		case 'w': window = (unsigned)atoi(optarg); break;
+		case 'r': rate = (uint64_t)atoll(optarg); break;
+		case 'R': reconnect = true; break;
+		default: die("usage: dnsload -p PORT -q QUESTIONS -e EVENTS [-u N] [-t N] [-w N] [-r RATE] [-R]");
+		}
+	}
+	if (!server.sin_port || !question_path || !event_path || !(udp + tcp))
+		die("-p, -q and -e are needed, and a socket");
+	read_questions(question_path);
+	asked = malloc(MAX_ASKED * sizeof(*asked));
+	poll_fd = epoll_create1(0);
+	if (!asked || poll_fd < 0)
+		die("out of memory");
+	add_peers(udp, false);
+	add_peers(tcp, true);
+	fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+	puts("asking");
+	fflush(stdout);
+
+	/* until standard input ends, then until all are answered */
+	begun = now_ns();
+	while (!stop && asked_count < MAX_ASKED) {
+		uint64_t allowed = rate ? 1 + (now_ns() - begun) * rate / 1000000000ull : MAX_ASKED;
+
+		turn(allowed < MAX_ASKED ? allowed : MAX_ASKED, 1);
+		stop = read(STDIN_FILENO, &byte, 1) == 0;
+	}
+	for (drained = now_ns() + GIVE_UP_NS; all_open() && now_ns() < drained; )
+		turn(0, 10);
+	read_events(event_path);
+	return verdict();
+}

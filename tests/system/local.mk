@@ -1,0 +1,23 @@
+# System tests: the real daemon, real sockets; a file per guarantee. Each
+# prints a line a case and ends with "N passed, N failed".
+check_PROGRAMS += tests/support/dnsload
+tests_support_dnsload_SOURCES = tests/support/dnsload.c
+
+SYSTEM_TESTS = \
+	tests/system/load_client.py \
+	tests/system/answers.py \
+	tests/system/atomic.py \
+	tests/system/bad_input.py \
+	tests/system/durable.py \
+	tests/system/faults.py \
+	tests/system/flows.py \
+	tests/system/history.py \
+	tests/system/serials.py \
+	tests/system/staging.py \
+	tests/system/start.py \
+	tests/system/way_back.py
+TESTS += $(SYSTEM_TESTS)
+EXTRA_DIST += $(SYSTEM_TESTS) tests/support/schwenk.py
+
+# The daemon, the tool and the load client are built before any of them runs.
+$(SYSTEM_TESTS:.py=.log): src/daemon/schwenkd src/tool/schwenk tests/support/dnsload

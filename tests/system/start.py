@@ -1,0 +1,82 @@
+"""G10: the time from exec to the first right answer does not depend on the size of the
+database."""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+import schwenk as s  # noqa: E402
+ZONE = 'shop.example'
+SMALL = s.sanitized() or 'SCHWENK_SMALL' in os.environ
+NAMES = 50000 if SMALL else 1000000
+ZONES = 2000 if SMALL else 100000
+
+
+def first_answer(d, name, marker, times=5):
+    """The median of exec to the first right answer, in ms, over some starts."""
+    took = []
+    msg = s.query(name, 'A', id=4711)
+    for _ in range(times):
+        d.stop()
+        d.write_conf()
+        begun = s.time.monotonic()
+        d.spawn()
+        reply = None
+        with s.socket.socket(s.socket.AF_INET, s.socket.SOCK_DGRAM) as u:
+            u.connect(('127.0.0.1', d.port))
+            u.settimeout(0.002)
+            while reply is None:
+                s.expect(s.time.monotonic() - begun < 20, 'no answer: %s', d.log_tail(5))
+                try:
+                    u.send(msg)
+                    reply = u.recv(4096)
+                except OSError:
+                    if d.process.poll() is not None:
+                        raise s.Failure('schwenkd ended: ' + d.log_tail(5))
+                    s.time.sleep(0.001)
+        took.append(1000 * (s.time.monotonic() - begun))
+        s.equal(s.markers(s.decode(reply)), {marker}, 'the first answer')
+        d.wait_ready()
+    return sorted(took)[len(took) // 2]
+
+
+@s.case('exec to first right answer: empty, %d names, %d zones, after SIGKILL in mid-import' % (NAMES, ZONES))
+def start():
+    d = s.Daemon().start()
+    d.import_set(ZONE + '@one', s.marked_zone(ZONE, 1))
+    d.must('cutover', sets=[ZONE + '@one'])
+    empty = first_answer(d, 'n1.' + ZONE, 1)
+    big = s.big_zone(os.path.join(d.dir, 'big.zone'), 'big.example', 2, NAMES)
+    with open(big) as f:
+        d.must('import', [f.fileno()], zone='big.example', name=big, timeout=300)
+    names = first_answer(d, 'n%d.big.example' % (NAMES - 1), 2)
+    directory = os.path.join(d.dir, 'zones')
+    os.mkdir(directory)
+    for i in range(ZONES):
+        with open('%s/z%d.example.zone' % (directory, i), 'w') as f:
+            f.write('@ 300 SOA m3 h 1 3600 600 86400 60\n@ 300 NS m3\nm3 300 A 10.3.0.1\n')
+    d.run('import', '--dir', directory, timeout=300)
+    zones = first_answer(d, 'm3.z%d.example' % (ZONES - 1), 3)
+    s.shutil.rmtree(directory)
+    # killed while an import of as many names runs
+    c = d.control()
+    with open(big) as f:
+        c.send({'command': 'import', 'zone': 'big.example', 'set': 'again', 'name': big}, [f.fileno()])
+    s.time.sleep(0.8)
+    d.kill()
+    c.close()
+    d.spawn().wait_ready()
+    killed = first_answer(d, 'n%d.big.example' % (NAMES - 1), 2, times=3)
+    print('    empty %.0f ms, %d names %.0f ms, %d more zones %.0f ms, after SIGKILL in mid-import %.0f ms'
+          % (empty, NAMES, names, ZONES, zones, killed))
+    # The figures are the machine's; that they do not grow with the store is ours.
+    for what, took in (('with %d names' % NAMES, names), ('with %d zones' % ZONES, zones), ('after SIGKILL', killed)):
+        s.expect(took < 3 * empty + 100, '%s: %.0f ms, with an empty store %.0f ms', what, took, empty)
+    s.equal(d.udp('m3.z7.example').rdata('A'), ['10.3.0.1'], 'a small zone')
+    row = d.must('status')
+    s.equal(row['zones'], ZONES + 2, 'zones')
+    d.stop()
+    d.check_log()
+
+
+s.run()

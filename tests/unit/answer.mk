@@ -1,0 +1,9 @@
+# unit tests of answer
+ANSWER_TEST_LIBS = src/answer/libanswer.a src/store/libstore.a src/wire/libwire.a src/base/libbase.a \
+	$(LDNS_LIBS) $(LMDB_LIBS) $(XXHASH_LIBS)
+check_PROGRAMS += tests/unit/answer_test tests/unit/answer_denial_test
+TESTS += tests/unit/answer_test tests/unit/answer_denial_test
+tests_unit_answer_test_SOURCES = tests/unit/answer_test.c tests/unit/answer_zone.c tests/unit/answer_zone.h
+tests_unit_answer_test_LDADD = $(ANSWER_TEST_LIBS) $(CMOCKA_LIBS)
+tests_unit_answer_denial_test_SOURCES = tests/unit/answer_denial_test.c tests/unit/answer_zone.c tests/unit/answer_zone.h
+tests_unit_answer_denial_test_LDADD = $(ANSWER_TEST_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,6 @@
+# unit tests of zone
+check_PROGRAMS += tests/unit/zone_test
+TESTS += tests/unit/zone_test
+tests_unit_zone_test_SOURCES = tests/unit/zone_test.c tests/unit/zone_support.c tests/unit/zone_support.h
+tests_unit_zone_test_LDADD = $(UNIT_LIBS)
+EXTRA_DIST += zones
