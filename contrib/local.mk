@@ -1,0 +1,1 @@
+EXTRA_DIST += contrib/check contrib/quickstart contrib/packages.sh contrib/schwenkd.service .ci/run
