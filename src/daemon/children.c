@@ -6,7 +6,6 @@
  * gets a second to end by itself, then SIGKILL. Its last messages are heard
  * before it is said to be gone.
  */
-#define _GNU_SOURCE
 #include "daemon/children.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "daemon/listen.h"
 
 #include <errno.h>

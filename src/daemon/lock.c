@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "daemon/lock.h"
 
 #include <errno.h>

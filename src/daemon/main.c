@@ -4,7 +4,6 @@
  *
  * The start does nothing that grows with the database.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "daemon/privileges.h"
 
 #include <cap-ng.h>

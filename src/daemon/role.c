@@ -1,5 +1,4 @@
 /* What every child does first: see struct role_process in daemon.h. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -8,7 +8,6 @@
  * is no timer a connection: those in one state are in one list, in the order
  * in which they came into it, and one sweep looks at the lists' heads.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -4,7 +4,6 @@
  * Everything is allocated once. On a wildcard address the reply leaves from
  * the address that was asked (IP_PKTINFO).
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "daemon/worker.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "ipc/channel.h"
 
 #include <errno.h>

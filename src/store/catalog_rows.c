@@ -39,7 +39,7 @@ static void get_apex(struct cursor *c, uint8_t apex[NAME_MAX_SIZE], uint8_t *siz
 
 	*size = cursor_get_u8(c);
 	p = cursor_take(c, *size);
-	if (!p || *size == 0 || *size > NAME_MAX_SIZE || name_length(p, *size) != *size) {
+	if (!p || *size == 0 || name_length(p, *size) != *size) {
 		c->failed = true;
 		*size = 1;
 		apex[0] = 0;

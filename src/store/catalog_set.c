@@ -467,7 +467,7 @@ static int edit_live(struct catalog_txn *t, struct zone_row *zone, const struct 
 {
 	struct history_member member = { .apex_size = zone->apex_size, .zone = zone->id, .from = zone->live,
 		.to = { .set = set->id, .edition = set->edition }, .from_serial = zone->served_serial };
-	uint32_t serial;
+	uint32_t serial = 0;
 
 	if (serial_after_edit(zone, set, &serial, err))
 		return -1;

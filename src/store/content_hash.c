@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include "store/content_hash.h"
 
 #include <stdio.h>

@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include "store/image_format.h"
 
 #include <errno.h>

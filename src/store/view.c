@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include "store/image.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
 /* schwenk status, group …, backup, fsck, stats, reload, stop, complete. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

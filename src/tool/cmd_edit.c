@@ -1,5 +1,4 @@
 /* schwenk edit and record. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

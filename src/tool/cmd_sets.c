@@ -1,5 +1,4 @@
 /* schwenk sets, copy, drop, check, diff, export. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "tool/terminal.h"
 
 #include <langinfo.h>

@@ -1,5 +1,3 @@
-#include "config.h"     /* for memmem */
-
 #include "zone/print.h"
 
 #include <ldns/ldns.h>

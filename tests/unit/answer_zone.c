@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "answer_zone.h"
 
 #include <stdio.h>

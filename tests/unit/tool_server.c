@@ -1,5 +1,4 @@
 #include "tool_server.h"
-#define _GNU_SOURCE
 
 #include <assert.h>
 #include <fcntl.h>
