@@ -1,0 +1,21 @@
+/*
+ * Requests that a loader works on (RUN_LOADER, RUN_TASK), main's end: a
+ * process is started for each, some at a time, the rest wait in order; what it
+ * says goes to the client, what it made to the writer.
+ */
+#ifndef DAEMON_HANDLERS_JOBS_H
+#define DAEMON_HANDLERS_JOBS_H
+
+#include "daemon/request.h"
+
+/* A request of a command that runs in a loader. Replies at some time. */
+void handle_job(struct request *);
+/* For `status`: [{"command": "import", "zone": …|null, "set": …|null, "share":
+ * 0.4|null, "waiting": bool}], in order; what is folded is there as well. */
+json_t *jobs_json(struct daemon *);
+/* d->want_fold: the writer says that a set wants folding. */
+void jobs_want_fold(struct daemon *, const json_t *);
+/* At the daemon's end: all requests are replied to, nothing is started. */
+void jobs_stop(struct daemon *);
+
+#endif
