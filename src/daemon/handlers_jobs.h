@@ -10,12 +10,12 @@
 
 /* A request of a command that runs in a loader. Replies at some time. */
 void handle_job(struct request *);
-/* For `status`: [{"command": "import", "zone": …|null, "set": …|null, "share":
- * 0.4|null, "waiting": bool}], in order; what is folded is there as well. */
+/* For `status`: [{"command": "import", "set": "shop.example@new" or a zone or
+ * null, "share": 0.4 or null, "waiting": bool}], in order; folds as well. */
 json_t *jobs_json(struct daemon *);
 /* d->want_fold: the writer says that a set wants folding. */
 void jobs_want_fold(struct daemon *, const json_t *);
-/* At the daemon's end: all requests are replied to, nothing is started. */
-void jobs_stop(struct daemon *);
+/* After the daemon's loop: what is left is freed. */
+void jobs_free(struct daemon *);
 
 #endif

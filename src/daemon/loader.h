@@ -5,16 +5,27 @@
  * own. Known to src/daemon/loader*.c only; main's end is handlers_jobs.c.
  *
  * The setup (MSG_SETUP, role_process.setup) is
- *   {"job": NAME, "request": the client's request as it came, …what the job needs}
- * and main → loader, loader → main go these messages, id 0:
+ *   {"job": NAME, "request": the client's request as it came, "fds": [places,
+ *    enum loader_fd, of the descriptors that came with it], …what the job needs}
+ * NAME is the command's. A fold, which no client asked for, has the request
+ * {"command": "fold", "set": "ZONE@SET", "set_id": N}.
+ * Main → loader, loader → main go these messages:
  *   MSG_PROGRESS  an object, passed on to the client as {"progress": …}
  *   MSG_OPEN      {"open": NAME}: main asks the client, and answers with
  *                 MSG_FILE {"name": NAME} and one descriptor, or {"name", "error"}
- *                 {"need": N}: MSG_FILE as above for each, then {"end": true}
+ *                 {"need": N}: MSG_FILE as above for each; {"end": true} where
+ *                 there are no more. Answers have the question's id.
  *   MSG_IMAGE     {"image": {"offset", "size"}, …} with the image file's
  *                 descriptor: main passes it to the writer, merged with what
- *                 main knows; the writer's reply ends the request
+ *                 main knows; the writer's reply ends the request.
+ *                 {"zones": […]}: a slice of a portfolio; main's MSG_REPLY
+ *                 tells the loader that the writer has taken it in
  *   MSG_REPLY     the request's final reply ({"ok": …}); the process ends
+ * Keys of MSG_IMAGE that main takes from the loader, by what the writer does
+ * with it (writer_bulk.c): all but who, note, zone, set, create, expect_live
+ * and may_live, which are main's own. set_id (record, edit) must be that of
+ * the set that the request names. "errors", "warnings" and "dropped" come back
+ * in the client's reply.
  */
 #ifndef DAEMON_LOADER_H
 #define DAEMON_LOADER_H
@@ -28,6 +39,7 @@
 /* Descriptors given with the setup, by place; -1 where the job has none. */
 enum loader_fd { LOADER_CLIENT_FD, LOADER_IMAGE_FD, LOADER_SCRATCH_FD, LOADER_FD_COUNT };
 
+struct loader_file;
 struct loader {
 	struct role_process role;
 	struct store_reader *reader;    /* open; no snapshot has begun */
@@ -35,6 +47,14 @@ struct loader {
 	const json_t *setup;
 	int fd[LOADER_FD_COUNT];        /* owned by the loader */
 	int64_t told_us;                /* of the last progress */
+	/* loader.c's own: */
+	int64_t began_us;
+	uint64_t last_question, need_question;  /* ids; the one for files of a directory */
+	struct loader_file *first_file, *last_file;   /* files that came and nobody took yet */
+	unsigned files_due;             /* asked for and not come */
+	bool files_end;
+	unsigned slices;                /* that the writer has not taken in */
+	bool replied;
 };
 
 /* ---- for jobs ------------------------------------------------------------------ */
@@ -48,20 +68,23 @@ void loader_problem(void *arg, const struct problem *);
 /* Asks the client for a file (an $INCLUDE): its descriptor, owned by the
  * caller, or -1 with err. arg is the loader. */
 int loader_open(void *arg, const char *name, struct err *err);
-/* Asks the client for count files of a directory, then one after the other:
- * 1: *fd is owned by the caller (-1: err set, that file cannot be had), name
- * malloc'd; 0: none of these is left, or there are no more at all (*end). */
-int loader_need(struct loader *, unsigned count);
-int loader_next_file(struct loader *, char **name, int *fd, bool *end, struct err *err);
+/* Files of a directory, one after the other; at most ahead of them are asked
+ * for beforehand. 1: *fd is owned by the caller (-1: err set, that file cannot
+ * be had), name malloc'd; 0: there are no more. */
+int loader_next_file(struct loader *, unsigned ahead, char **name, int *fd, struct err *err);
 /* The set that the request's "ZONE@SET" or "ZONE" names, as of one snapshot
  * that is begun if need be and goes on: both rows. "@live" where none is named. */
 int loader_set(struct loader *, const char *text, struct zone_row *, struct set_row *, struct err *err);
 
 /* ---- the jobs: 0, or -1 with err set (the frame replies for them) ----------------- */
 
+/* How the client's descriptor is used: the frame refuses one that is not fit
+ * for it (a directory, a socket to read from, one opened the other way). */
+enum loader_use { USE_NONE, USE_READ, USE_WRITE };
 struct loader_job {
 	const char *name;
 	int (*run)(struct loader *, struct err *);
+	enum loader_use use;
 	bool writes_files;              /* privileges_seal: a backup */
 };
 extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL */
@@ -69,6 +92,9 @@ extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL
 /* Each sends its MSG_IMAGE, or its MSG_REPLY, by: */
 void loader_reply(struct loader *, json_t *reply);              /* takes it over */
 void loader_image(struct loader *, json_t *meta, int fd);       /* takes meta over; fd stays */
+/* A slice of a portfolio, of which there are many: returns when at most ahead
+ * slices are not in the store yet (0: all are). meta NULL: only waits. */
+void loader_slice(struct loader *, json_t *meta, int fd, unsigned ahead);
 
 int job_import(struct loader *, struct err *);          /* loader_import.c */
 int job_import_dir(struct loader *, struct err *);      /* loader_portfolio.c */
