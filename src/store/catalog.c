@@ -6,7 +6,7 @@
 
 #include "store/writer_internal.h"
 
-#define META_KEY "state"
+
 
 void key_u64(uint8_t key[8], uint64_t id)
 {
@@ -154,7 +154,7 @@ int prefix_ids(struct catalog_txn *t, enum catalog_table table, uint64_t prefix,
 int catalog_read_meta(struct catalog_txn *t, struct err *err)
 {
 	MDB_val value;
-	int rc = table_get(t, T_META, META_KEY, strlen(META_KEY), &value, err);
+	int rc = table_get(t, T_META, CATALOG_META_KEY, strlen(CATALOG_META_KEY), &value, err);
 
 	if (rc < 0)
 		return -1;
@@ -173,7 +173,7 @@ int catalog_write_meta(struct catalog_txn *t, struct err *err)
 	uint8_t buf[ROW_MAX];
 	int n = row_put_meta(buf, &t->meta, err);
 
-	return n < 0 ? -1 : table_put(t, T_META, META_KEY, strlen(META_KEY), buf, n, 0, err);
+	return n < 0 ? -1 : table_put(t, T_META, CATALOG_META_KEY, strlen(CATALOG_META_KEY), buf, n, 0, err);
 }
 
 uint64_t catalog_generation(struct catalog_txn *t)

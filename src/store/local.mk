@@ -7,6 +7,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_group.c \
 	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_switch.c \
 	src/store/snapshot.c src/store/snapshot.h \
+	src/store/zone_cache.c src/store/zone_cache.h \
 	src/store/writer.c src/store/writer.h src/store/writer_internal.h \
 	src/store/copy_in.c src/store/fsck.c src/store/store_copy.c
 include src/store/image.mk

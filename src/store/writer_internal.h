@@ -18,6 +18,8 @@ struct store_writer {
 	bool broken;                /* a commit failed other than for space: nothing more is written */
 };
 
+#define IMAGES_META_KEY "store"      /* its row holds the id of the store, as in the catalog */
+
 /* The key of a chunk: image, part, number. */
 #define CHUNK_KEY_SIZE 13
 static inline void chunk_key(uint8_t key[CHUNK_KEY_SIZE], uint64_t image, unsigned part, uint32_t number)
