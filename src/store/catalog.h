@@ -107,12 +107,20 @@ int catalog_zone_by_id(struct catalog_txn *, uint64_t id, struct zone_row *, str
 int catalog_zones(struct catalog_txn *, const uint8_t *after, size_t after_size,
 	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 uint64_t catalog_zone_count(struct catalog_txn *);
+uint64_t catalog_set_count(struct catalog_txn *);        /* loading and dropping ones count */
 int catalog_set(struct catalog_txn *, uint64_t id, struct set_row *, struct err *);
 /* name may be "live" or "previous". */
 int catalog_set_by_name(struct catalog_txn *, const struct zone_row *, const char *name, struct set_row *, struct err *);
 int catalog_sets(struct catalog_txn *, uint64_t zone, int (*each)(void *, const struct set_row *), void *arg, struct err *);
 int catalog_group(struct catalog_txn *, const char *group, int (*each)(void *, const uint8_t *apex, size_t size), void *arg, struct err *);
 int catalog_groups(struct catalog_txn *, int (*each)(void *, const char *group, uint64_t members), void *arg, struct err *);
+/* The members of a group, and the zones that a held switch names (ZONE_HELD
+ * tells which still await their own decision): in the order of the zones' ids,
+ * behind that of `after`; 0: from the first. */
+int catalog_group_zones(struct catalog_txn *, const char *group, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
+int catalog_held_zones(struct catalog_txn *, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 /* Newest first; zone 0: all; before 0: from the newest. */
 int catalog_history(struct catalog_txn *, uint64_t zone, uint64_t before,
 	int (*each)(void *, const struct history_row *), void *arg, struct err *);

@@ -62,6 +62,10 @@ void key_u64_u64(uint8_t key[16], uint64_t a, uint64_t b);
 int zone_put(struct catalog_txn *, const struct zone_row *, struct err *);
 /* The zone's row will have changed what is served: readers look it up anew. */
 int zone_touch(struct catalog_txn *, const struct zone_row *, struct err *);
+/* The zones of the keys (prefix, zone, …), each once, those with ids > after;
+ * size: of the prefix, at most 8. */
+int zones_by_id(struct catalog_txn *, enum catalog_table, const void *prefix, size_t size, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 
 /* ---- catalog_set.c ---- */
 int set_put(struct catalog_txn *, const struct set_row *, struct err *);
