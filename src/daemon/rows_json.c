@@ -89,7 +89,8 @@ static json_t *held_json(struct catalog_txn *txn, const struct zone_row *zone)
 		memset(&row, 0, sizeof row);
 	return json_pack("{s:I,s:o,s:o,s:s}", "switch", (json_int_t)zone->switch_id,
 		"since", time_json(row.at_us ? row.at_us : zone->switched_at_us), "by", string_or_null(row.who.name),
-		"back", back_command(back, sizeof back, row.group, zone->apex));
+		/* once the group was switched again its command takes that back */
+		"back", back_command(back, sizeof back, row.held ? row.group : NULL, zone->apex));
 }
 
 json_t *zone_json(struct catalog_txn *txn, const struct zone_row *zone)
