@@ -1,8 +1,14 @@
 # The control socket's side of schwenkd, the writer and the loader.
 src_daemon_schwenkd_SOURCES += \
 	src/daemon/control_server.c \
+	src/daemon/handlers.c src/daemon/handlers.h \
+	src/daemon/handlers_history.c \
 	src/daemon/handlers_jobs.h src/daemon/loader.h \
+	src/daemon/handlers_read.c \
+	src/daemon/handlers_status.c \
+	src/daemon/handlers_write.c \
 	src/daemon/peer_rights.c src/daemon/peer_rights.h \
+	src/daemon/reading.c src/daemon/reading.h \
 	src/daemon/request.h \
 	src/daemon/rows_json.c src/daemon/rows_json.h \
 	src/daemon/writer.c src/daemon/writer.h \
