@@ -20,6 +20,8 @@ struct status {
 	struct reading reading;
 	struct catalog_txn *txn;        /* of this turn */
 	json_t *held, *last;
+	uint64_t group_switch[HELD_LISTED];     /* of the groups in held */
+	size_t groups;
 	uint64_t after_id;
 	json_int_t held_more;
 	bool paused, held_done;
@@ -88,17 +90,31 @@ static void ask_space(struct status *s)
 	json_decref(request);
 }
 
+/* Of a group's switch one zone, which says how many there are. */
+static void add_held(struct status *s, const struct zone_row *zone)
+{
+	json_t *o;
+
+	for (size_t i = 0; i < s->groups; i++)
+		if (s->group_switch[i] == zone->switch_id)
+			return;
+	if (json_array_size(s->held) == HELD_LISTED) {
+		s->held_more++;
+		return;
+	}
+	o = zone_json(s->txn, zone);
+	if (json_is_string(json_object_get(json_object_get(o, "held"), "group")))
+		s->group_switch[s->groups++] = zone->switch_id;
+	json_array_append_new(s->held, o);
+}
+
 static int held_zone(void *arg, const struct zone_row *zone)
 {
 	struct status *s = arg;
 
 	s->after_id = zone->id;
-	if (zone->flags & ZONE_HELD) {
-		if (json_array_size(s->held) < HELD_LISTED)
-			json_array_append_new(s->held, zone_json(s->txn, zone));
-		else
-			s->held_more++;
-	}
+	if (zone->flags & ZONE_HELD)
+		add_held(s, zone);
 	s->paused = reading_is_over(&s->reading);
 	return s->paused;
 }
