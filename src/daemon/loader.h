@@ -49,9 +49,10 @@ struct loader {
 	int64_t told_us;                /* of the last progress */
 	/* loader.c's own: */
 	int64_t began_us;
-	uint64_t last_question, need_question;  /* ids; the one for files of a directory */
-	struct loader_file *first_file, *last_file;   /* files that came and nobody took yet */
-	unsigned files_due;             /* asked for and not come */
+	bool in_snapshot;
+	uint64_t last_question;         /* id of */
+	struct loader_file *first_file, **last_file;   /* came, and nobody took them yet */
+	unsigned files_due;             /* of a directory: asked for and not come */
 	bool files_end;
 	unsigned slices;                /* that the writer has not taken in */
 	bool replied;
@@ -59,6 +60,9 @@ struct loader {
 
 /* ---- for jobs ------------------------------------------------------------------ */
 
+/* A string of a text that may hold strangers' octets: what is not UTF-8
+ * becomes "?". "" for NULL. */
+json_t *loader_text(const char *);
 /* Takes the reference over. A vanished main ends the process. */
 void loader_progress(struct loader *, json_t *progress);
 /* At most about ten a second: {"records", "rate", "share"}; share < 0: unknown. */
