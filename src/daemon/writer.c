@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "control/commands.h"
 #include "daemon/privileges.h"
-#include "daemon/rows_json.h"
 
 /* ---- replies ------------------------------------------------------------------ */
 
@@ -57,13 +56,6 @@ void writer_committed(struct writer *w, json_t *reply, bool changed)
 {
 	json_object_set_new(reply, "committed", json_integer((json_int_t)w->last_id));
 	json_object_set_new(reply, "changed", json_boolean(changed));
-}
-
-void writer_want_fold(struct writer *w, const struct zone_row *zone, const struct set_row *set)
-{
-	char text[SET_TEXT_MAX];
-
-	send_json(w, MSG_WANT_FOLD, 0, json_pack("{s:s,s:I}", "set", set_text(text, zone->apex, set->name), "set_id", (json_int_t)set->id));
 }
 
 int writer_commit(struct writer *w, struct catalog_txn *txn, bool *changed, struct err *err)

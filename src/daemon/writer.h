@@ -60,8 +60,6 @@ int writer_commit(struct writer *, struct catalog_txn *, bool *changed, struct e
 /* "committed" and "changed" for main's barrier. */
 void writer_committed(struct writer *, json_t *reply, bool changed);
 void writer_add_bulk(struct writer *, struct bulk *);
-/* Asks main for a loader that makes one image of the set's many. */
-void writer_want_fold(struct writer *, const struct zone_row *, const struct set_row *);
 
 /* ---- writer_commands.c ------------------------------------------------------ */
 /* Runs a request that is one transaction and replies. false: no such command. */

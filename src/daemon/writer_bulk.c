@@ -17,7 +17,6 @@
 #include "daemon/writer_intake.h"
 
 #define PROGRESS_US 100000
-#define FOLD_IMAGES 8           /* of a set: from here on lookups notice; IMAGE_DELTA_MAX is the end */
 
 /* ---- an image on its way in ---------------------------------------------------- */
 
@@ -457,8 +456,6 @@ static int edition_step_finish(struct writer *w, struct edition_job *job, struct
 	writer_committed(w, reply, changed);
 	writer_reply(w, job->id, reply);
 	writer_want_cleaning(w);
-	if (!job->fold && set.images + 1 >= FOLD_IMAGES)
-		writer_want_fold(w, &job->zone, &set);
 	return 0;
 }
 
