@@ -4,7 +4,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/env.c src/store/env.h \
 	src/store/catalog.c src/store/catalog.h src/store/catalog_internal.h \
 	src/store/catalog_rows.c src/store/catalog_rows.h \
-	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_group.c \
+	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_edition.c src/store/catalog_group.c \
 	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_switch.c \
 	src/store/snapshot.c src/store/snapshot.h \
 	src/store/zone_cache.c src/store/zone_cache.h \
