@@ -21,4 +21,5 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/writer.c src/daemon/writer.h \
 	src/daemon/writer_bulk.c src/daemon/writer_intake.h \
 	src/daemon/writer_commands.c \
+	src/daemon/writer_edition.c \
 	src/daemon/writer_portfolio.c
