@@ -12,8 +12,11 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/jobs_target.c \
 	src/daemon/jobs_writer.c \
 	src/daemon/loader.c src/daemon/loader.h \
+	src/daemon/loader_change.c \
 	src/daemon/loader_import.c src/daemon/loading.h \
 	src/daemon/loader_portfolio.c \
+	src/daemon/loader_read.c \
+	src/daemon/loader_set.c src/daemon/loader_set.h \
 	src/daemon/peer_rights.c src/daemon/peer_rights.h \
 	src/daemon/reading.c src/daemon/reading.h \
 	src/daemon/request.h \
