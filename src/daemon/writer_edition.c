@@ -185,13 +185,12 @@ static bool wants_folding(const struct set_row *set)
 
 static void want_fold(struct writer *w, const struct edition_job *job, const struct set_row *set)
 {
-	char zone[NAME_TEXT_MAX], *text;
+	char name[SET_TEXT_MAX], *text;
 	json_t *json;
 
 	if (!wants_folding(set))
 		return;
-	json = json_pack("{s:I,s:i,s:I,s:s,s:s}", "set_id", (json_int_t)set->id, "from", 0, "to", (json_int_t)set->edition,
-		"zone", name_to_text_short(zone, job->zone.apex), "set", set->name);
+	json = json_pack("{s:I,s:s}", "set_id", (json_int_t)set->id, "set", set_text(name, job->zone.apex, set->name));
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text) {
 		channel_send(w->role.channel, MSG_WANT_FOLD, 0, text, strlen(text), NULL, 0);

@@ -173,13 +173,12 @@ static int edit(struct fixture *f, uint32_t from, uint32_t stands_on, const char
 	delta.octets = r.image_size;
 	if (stands_on != from) {
 		struct image_file *file = image_file_open(q.image_fd, 0, r.image_size, err);
-		struct view all = { .images = view.images, .apex_size = view.apex_size, .apex_labels = view.apex_labels,
-			.hash_key = view.hash_key };
+		struct view all = { .images = view.images, .apex = view.apex, .apex_size = view.apex_size,
+			.apex_labels = view.apex_labels, .hash_key = view.hash_key };
 		int fd = memfd_create("merged", MFD_CLOEXEC);
 		struct image_header h;
 
 		/* as many as there are above the base, and the change: so many again */
-		memcpy(all.apex, view.apex, view.apex_size);
 		all.image[0] = image_open(image_file_source(file), 0, err);
 		memcpy(all.image + 1, view.image, (view.images - 1) * sizeof view.image[0]);
 		must(zone_fold(&all, false, fd, 0, &delta.octets, &h, err), err);
