@@ -606,15 +606,17 @@ void handle_job(struct request *r)
 void jobs_want_fold(struct daemon *d, const json_t *wish)
 {
 	uint64_t set = (uint64_t)number_of(wish, "set_id");
-	const char *text = json_string_value(json_object_get(wish, "set"));
+	json_t *request;
 	struct job *job;
 
-	if (d->stopping || !text || !set || !jobs_of(d))
+	if (d->stopping || !set || !jobs_of(d))
 		return;
 	TAILQ_FOREACH(job, &d->jobs->list, link)
 		if (!job->request && job->set_id == set && job->state != JOB_ENDED)
 			return;         /* under way */
-	job = job_new(d, job_kind_find("fold"), NULL, json_pack("{s:s,s:s,s:I}", "command", "fold", "set", text, "set_id", (json_int_t)set));
+	request = json_copy((json_t *)(uintptr_t)wish);
+	json_object_set_new(request, "command", json_string("fold"));
+	job = job_new(d, job_kind_find("fold"), NULL, request);
 	if (!job)
 		return;
 	job->set_id = set;

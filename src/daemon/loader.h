@@ -7,8 +7,8 @@
  * The setup (MSG_SETUP, role_process.setup) is
  *   {"job": NAME, "request": the client's request as it came, "fds": [places,
  *    enum loader_fd, of the descriptors that came with it], …what the job needs}
- * NAME is the command's. A fold, which no client asked for, has the request
- * {"command": "fold", "set": "ZONE@SET", "set_id": N}.
+ * NAME is the command's. A fold, which no client asked for, has what the writer
+ * said as its request, {"command": "fold", "set_id": N, "from": …, "to": …}.
  * Main → loader, loader → main go these messages:
  *   MSG_PROGRESS  an object, passed on to the client as {"progress": …}
  *   MSG_OPEN      {"open": NAME}: main asks the client, and answers with
