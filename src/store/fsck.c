@@ -220,16 +220,17 @@ static void open_images(struct fsck *f, struct set_pass *p)
 {
 	for (unsigned i = 0; i < p->set->images; i++) {
 		struct err reason = ERR_INIT;
-		const struct image_header *h;
+		const uint8_t *apex;
+		size_t size;
 
 		p->image[i] = image_open(&f->source, p->set->image[i].image, &reason);
 		if (!p->image[i]) {
 			fsck_say(f, "%s: %s", p->text, reason.message);
 			continue;
 		}
-		h = image_header(p->image[i]);
-		if (h->delta == (p->set->image[i].from != 0) && h->apex_size == p->zone.apex_size
-		    && !memcmp(h->apex, p->zone.apex, h->apex_size) && h->hash_key == f->catalog.meta.hash_key)
+		apex = image_apex(p->image[i], &size);
+		if (image_is_delta(p->image[i]) == (p->set->image[i].from != 0) && size == p->zone.apex_size
+		    && !memcmp(apex, p->zone.apex, size) && image_hash_key(p->image[i]) == f->catalog.meta.hash_key)
 			continue;
 		fsck_say(f, "%s: image %" PRIu64 " is of another zone, or no %s", p->text, p->set->image[i].image,
 			p->set->image[i].from ? "delta" : "base");
@@ -249,10 +250,10 @@ static bool edition_view(struct fsck *f, struct set_pass *p, uint32_t edition, s
 		fsck_say(f, "%s: %s", p->text, reason.message);
 		return false;
 	}
-	memset(v, 0, offsetof(struct view, image));
+	v->images = 0;
+	v->apex = p->zone.apex;
 	v->apex_size = p->zone.apex_size;
 	v->apex_labels = name_count_labels(p->zone.apex);
-	memcpy(v->apex, p->zone.apex, v->apex_size);
 	v->hash_key = f->catalog.meta.hash_key;
 	for (unsigned i = 0; i < count; i++) {
 		unsigned k = 0;
@@ -334,18 +335,20 @@ static int count_delta(struct totals *t, struct image *delta, const struct view 
 	return 0;
 }
 
-static int count_view(struct totals *t, const struct view *v)
+static int count_view(struct totals *t, const struct view *v, struct err *err)
 {
-	const struct image_header *base = image_header(v->image[v->images - 1]);
+	struct image_header base;
 	struct view older = *v;
 
-	*t = (struct totals){ .records = base->records, .rrsets = base->rrsets, .nodes = base->nodes };
-	memcpy(t->hash.word, base->content, sizeof base->content);
+	if (image_read_header(v->image[v->images - 1], &base, err))
+		return -1;
+	*t = (struct totals){ .records = base.records, .rrsets = base.rrsets, .nodes = base.nodes };
+	memcpy(t->hash.word, base.content, sizeof base.content);
 	for (unsigned i = v->images - 1; i-- > 0;) {
 		older.images = v->images - 1 - i;
 		memcpy(older.image, v->image + i + 1, older.images * sizeof *older.image);
 		if (count_delta(t, v->image[i], &older))
-			return -1;
+			return err_set(err, ERR_NOMEM, "no memory to count records");
 	}
 	return 0;
 }
@@ -372,8 +375,8 @@ static int check_edition(struct fsck *f, struct set_pass *p, uint32_t number, co
 
 	if (!edition_view(f, p, number, &v))
 		return 0;
-	if (count_view(&t, &v))
-		return err_set(err, ERR_NOMEM, "no memory to count the records of %s", p->text);
+	if (count_view(&t, &v, err))
+		return err_context(err, "%s", p->text);
 	if (t.records != e->records || t.rrsets != e->rrsets || t.nodes != e->nodes)
 		fsck_say(f, "%s: edition %u has %" PRIu64 " records in %" PRIu64 " RRsets of %" PRIu64 " names, its row says %" PRIu64
 			", %" PRIu64 ", %" PRIu64, p->text, number, t.records, t.rrsets, t.nodes, e->records, e->rrsets, e->nodes);

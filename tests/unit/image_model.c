@@ -202,6 +202,8 @@ static void merge(struct model *m, struct model_node *into, const struct model_n
 		const struct build_rrset *s = &from->sets[i];
 		struct build_rrset *d = rrset_of(m, into, s->type, s->ttl);
 
+		if (d->count)
+			continue;
 		for (uint32_t k = 0; k < s->count; k++)
 			push(m, &d->records, &d->count, s->records[k].rdata, s->records[k].size);
 		for (uint32_t k = 0; k < s->sig_count; k++)
@@ -699,8 +701,8 @@ int model_check(int fd, uint64_t offset, uint64_t size, uint64_t key, struct err
 void model_view(struct view *v, const struct model *m, struct model_image *const *images, unsigned count)
 {
 	memset(v, 0, sizeof *v);
+	v->apex = m->apex;
 	v->apex_size = m->apex_size;
-	memcpy(v->apex, m->apex, m->apex_size);
 	v->apex_labels = name_count_labels(m->apex);
 	v->hash_key = MODEL_KEY;
 	v->images = count;

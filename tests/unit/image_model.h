@@ -46,7 +46,8 @@ void model_soa(struct model *, uint32_t serial);
 /* A record with an address, or a name, as its rdata. */
 void model_a(struct model *, const char *owner, uint32_t address);
 void model_name(struct model *, const char *owner, uint16_t type, const char *target);
-/* Owners in canonical order, those that came twice put together. */
+/* Owners in canonical order; of one that came twice, RRsets of the same type
+ * are the first one's. */
 void model_sort(struct model *);
 
 enum { MODEL_NSEC3 = 1, MODEL_CUTS = 2, MODEL_LARGE = 4, MODEL_STRANGE = 8 /* octets and lengths seldom seen */ };
