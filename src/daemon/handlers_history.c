@@ -8,8 +8,8 @@
 #include "daemon/rows_json.h"
 
 #define ENTRIES_USUAL   20
-#define ENTRIES_MOST    1000    /* of one reply, … */
-#define MEMBERS_IN_ALL  10000   /* … and zones in all of them; a client asks again */
+#define ENTRIES_MOST    500    /* of one reply, … */
+#define MEMBERS_IN_ALL  4000   /* … and zones in all of them; a client asks again */
 #define MEMBERS_LISTED  100     /* of one entry */
 #define FOLLOW_MS       200
 #define CANDIDATES_MOST 100

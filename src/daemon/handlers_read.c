@@ -8,11 +8,10 @@
 #include "daemon/handlers.h"
 #include "daemon/rows_json.h"
 
-#define ZONES_USUAL   1000      /* in one reply; a client asks again behind the last */
-#define ZONES_MOST    2000
-#define MEMBERS_MOST  10000     /* names only */
-#define GROUPS_MOST   10000
-#define SETS_MOST     1000
+#define ZONES_MOST    500       /* in one reply, whose text is made at once; a client asks again */
+#define MEMBERS_MOST  5000      /* names only */
+#define GROUPS_MOST   2000
+#define SETS_MOST     500
 #define NAMES_MOST    200       /* to complete: more are no help */
 
 static const char *text_of(const struct request *r, const char *key)
@@ -140,7 +139,7 @@ static void walk_clear(struct reading *g)
 }
 
 /* Common to the lists: "group", "after", "limit". NULL: replied. */
-static struct walk *walk_begin(struct request *r, size_t usual, size_t most, json_t *(*row)(struct walk *, const struct zone_row *),
+static struct walk *walk_begin(struct request *r, size_t most, json_t *(*row)(struct walk *, const struct zone_row *),
 	enum reading_result (*step)(struct reading *, struct catalog_txn *, struct err *))
 {
 	struct walk *w = reading_begin(r, sizeof *w, step, walk_clear);
@@ -153,7 +152,7 @@ static struct walk *walk_begin(struct request *r, size_t usual, size_t most, jso
 	w->row = row;
 	w->group = text_of(r, "group");
 	w->kind = w->group ? WALK_GROUP : WALK_ALL;
-	if (handler_limit(r, usual, most, &w->limit, &err) < 0 ||
+	if (handler_limit(r, most, most, &w->limit, &err) < 0 ||
 	    (after && control_parse_zone(after, w->after, &w->after_size, &err) < 0)) {
 		reading_fail(&w->reading, &err);
 		return NULL;
@@ -186,7 +185,7 @@ static enum reading_result zones_step(struct reading *g, struct catalog_txn *txn
 
 void handle_zones(struct request *r)
 {
-	struct walk *w = walk_begin(r, ZONES_USUAL, ZONES_MOST, whole_zone, zones_step);
+	struct walk *w = walk_begin(r, ZONES_MOST, whole_zone, zones_step);
 	struct err err = ERR_INIT;
 
 	if (!w)
@@ -319,7 +318,7 @@ static enum reading_result groups_step(struct reading *g, struct catalog_txn *tx
 void handle_group_list(struct request *r)
 {
 	if (text_of(r, "group"))
-		walk_begin(r, MEMBERS_MOST, MEMBERS_MOST, zone_name, members_step);
+		walk_begin(r, MEMBERS_MOST, zone_name, members_step);
 	else
 		reading_begin(r, sizeof(struct reading), groups_step, NULL);
 }

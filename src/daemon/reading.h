@@ -26,7 +26,7 @@ struct reading {
 	/* reading.c's own: */
 	struct event *turn;
 	int64_t until_us;
-	bool stepping, gone;
+	bool stepping, working, gone;
 };
 
 /* Makes one of size octets, zeroed; its first turn is the next. NULL: no
