@@ -25,7 +25,7 @@ const struct loader_job loader_jobs[] = {
 	{ "diff", job_diff, USE_WRITE, false },
 	{ "check", job_check, USE_NONE, false },
 	{ "backup", job_backup, USE_NONE, true },
-	{ "fsck", job_fsck, USE_NONE, false },
+	{ "fsck", job_fsck, USE_NONE, true },
 	{ NULL, NULL, USE_NONE, false },
 };
 
@@ -376,8 +376,8 @@ static int work(struct loader *l, struct err *err)
 {
 	const struct loader_job *job = find_job(l, err);
 
-	if (!job || store_reader_open(&l->reader, l->role.conf->database, err) < 0 ||
-	    privileges_seal(ROLE_LOADER, l->role.conf, job->writes_files, err) < 0)
+	if (!job || (!job->own_store && store_reader_open(&l->reader, l->role.conf->database, err) < 0) ||
+	    privileges_seal(ROLE_LOADER, l->role.conf, job->own_store, err) < 0)
 		return -1;
 	if (channel_send(l->role.channel, MSG_READY, 0, "{}", 2, NULL, 0) < 0)
 		end_without_main();
@@ -396,7 +396,8 @@ static void loader_end(struct loader *l)
 	}
 	if (l->in_snapshot)
 		snapshot_end(l->reader);
-	store_reader_close(l->reader);
+	if (l->reader)
+		store_reader_close(l->reader);
 	for (int i = 0; i < LOADER_FD_COUNT; i++)
 		if (l->fd[i] >= 0)
 			close(l->fd[i]);

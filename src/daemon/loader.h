@@ -42,7 +42,7 @@ enum loader_fd { LOADER_CLIENT_FD, LOADER_IMAGE_FD, LOADER_SCRATCH_FD, LOADER_FD
 struct loader_file;
 struct loader {
 	struct role_process role;
-	struct store_reader *reader;    /* open; no snapshot has begun */
+	struct store_reader *reader;    /* open, no snapshot has begun; NULL for jobs with own_store, who may open it */
 	const json_t *request;          /* the client's */
 	const json_t *setup;
 	int fd[LOADER_FD_COUNT];        /* owned by the loader */
@@ -89,7 +89,10 @@ struct loader_job {
 	const char *name;
 	int (*run)(struct loader *, struct err *);
 	enum loader_use use;
-	bool writes_files;              /* privileges_seal: a backup */
+	/* backup, fsck: opens the store itself (a process may have an environment
+	 * open once only): the frame opens no reader, and lets it open files for
+	 * writing, as LMDB needs for its lock file. */
+	bool own_store;
 };
 extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL */
 
