@@ -50,6 +50,15 @@ struct response_owner compose_node_owner(const struct composer *c, const uint8_t
 	return owner;
 }
 
+/* What is not as it lies in the store. */
+static void adjust(struct composer *c, const struct rrset *s, uint32_t begin, uint32_t end)
+{
+	if (s->type == TYPE_SOA && !c->zone->serial_fixed)
+		store_be32(c->response.base + end - SOA_TAIL, c->zone->served_serial);
+	else if ((s->type == TYPE_NSEC || s->type == TYPE_NSEC3) && compose_apex(c))
+		response_cap_ttl(&c->response, begin, c->response.size, c->negative_ttl);
+}
+
 bool compose_rrset(struct composer *c, enum response_section section, const struct rrset *s,
 	const struct response_owner *owner, bool sigs)
 {
@@ -58,26 +67,43 @@ bool compose_rrset(struct composer *c, enum response_section section, const stru
 		.patch = s->patch, .patches = s->patches };
 	struct response_rrs sig = { .wire = s->sigs, .size = s->sigs_size, .count = sigs ? s->sig_count : 0 };
 	struct response_owner again = *owner;
-	uint32_t begin = r->size, need = response_rrs_size(&rrs, owner);
+	uint32_t begin = r->size, end, need = response_rrs_size(&rrs, owner);
 
 	if (sig.count)
 		need += response_rrs_size(&sig, owner);
 	if (r->size > r->limit || r->limit - r->size < need)
 		return false;
 	response_add(r, section, &rrs, owner, NULL);
-	if (s->type == TYPE_SOA && !c->zone->serial_fixed)
-		store_be32(r->base + r->size - SOA_TAIL, c->zone->served_serial);
+	end = r->size;
 	if (!again.at && begin <= RESPONSE_POINTER_MAX)
 		again.at = (uint16_t)begin;
 	response_add(r, section, &sig, &again, NULL);
+	adjust(c, s, begin, end);
 	return true;
+}
+
+/* The SOA's TTL or its minimum: how long what is not there may be known (RFC
+ * 2308 5). */
+static uint32_t negative_ttl(const struct rrset *soa)
+{
+	uint32_t minimum = load_be32(soa->wire + soa->wire_size - 4);
+
+	return rrset_ttl(soa) < minimum ? rrset_ttl(soa) : minimum;
 }
 
 bool compose_apex(struct composer *c)
 {
-	if (!c->apex.node)
-		c->apex = view_find(c->view, c->apex_hash, c->name->lower, 0);
-	return c->apex.node;
+	struct rrset soa;
+
+	if (c->apex.node)
+		return true;
+	c->apex = view_find(c->view, c->apex_hash, c->name->lower + c->name->at[c->above], 0);
+	if (!c->apex.node || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, &soa) || soa.wire_size < RR_HEAD + SOA_TAIL) {
+		c->apex.node = NULL;
+		return false;
+	}
+	c->negative_ttl = negative_ttl(&soa);
+	return true;
 }
 
 static void remember_targets(struct composer *c, const struct rrset *s, uint32_t begin, bool pointed)
@@ -179,79 +205,81 @@ static void add_targets(struct composer *c, const struct compose_targets *t, con
 	}
 }
 
+/* The chain in front of a referral has no targets: the cut's are the first. */
+static void add_additional(struct composer *c)
+{
+	if (c->referral) {
+		add_targets(c, &c->targets[0], &c->cut, true);
+		add_targets(c, &c->targets[0], &c->cut, false);
+	}
+	for (unsigned i = 0; i < c->target_count && !c->full; i++)
+		add_targets(c, &c->targets[i], NULL, false);
+}
+
 /* ---- authority ---------------------------------------------------------------- */
 
-/* The SOA of a negative answer (RFC 2308 3). Returns its TTL: no proof may
- * live longer (RFC 9077). */
-static uint32_t add_negative_soa(struct composer *c)
+/* The SOA of a negative answer (RFC 2308 3). False: the response is complete
+ * without proofs, or there is no room for any. */
+static bool add_negative_soa(struct composer *c)
 {
 	struct response_owner owner = { .at = c->response.apex_at };
-	uint32_t begin = c->response.size, minimum, ttl;
+	uint32_t begin = c->response.size;
 	struct rrset soa;
 
-	if (!compose_apex(c) || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, &soa) || soa.wire_size < RR_HEAD + SOA_TAIL) {
+	if (!compose_apex(c) || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, &soa)) {
 		c->response.rcode = RCODE_SERVFAIL;
-		return 0;
+		return false;
 	}
-	minimum = load_be32(soa.wire + soa.wire_size - 4);
-	ttl = rrset_ttl(&soa) < minimum ? rrset_ttl(&soa) : minimum;
 	if (!compose_rrset(c, SECTION_AUTHORITY, &soa, &owner, c->dnssec)) {
 		compose_full(c);
-		return ttl;
+		return false;
 	}
-	response_cap_ttl(&c->response, begin, c->response.size, ttl);
-	return ttl;
+	response_cap_ttl(&c->response, begin, c->response.size, c->negative_ttl);
+	return c->dnssec;
 }
 
 static enum step no_name(struct composer *c, const struct find *f)
 {
-	uint32_t ttl;
-
 	c->response.rcode = RCODE_NXDOMAIN;
-	ttl = add_negative_soa(c);
-	if (c->dnssec && !c->full)
-		denial_no_name(c, f, ttl);
+	if (add_negative_soa(c))
+		denial_no_name(c, f);
 	return STEP_DONE;
 }
 
 static enum step no_data(struct composer *c, const struct find *f)
 {
-	uint32_t ttl = add_negative_soa(c);
-
 	c->nodata = true;
-	if (c->dnssec && !c->full)
-		denial_no_data(c, f, ttl);
+	if (add_negative_soa(c))
+		denial_no_data(c, f);
 	return STEP_DONE;
 }
 
 /* RFC 1034 4.3.2 step 3b. In the parent zone, the cut's NS are not ours. */
 static enum step refer(struct composer *c, const struct find *f)
 {
-	struct response_owner owner = suffix_owner(c, f->label);
-	struct compose_targets t;
+	struct compose_targets *t = &c->targets[0];
 	struct rrset ds;
 
-	if (!image_rrset(f->at.image, f->at.node, TYPE_NS, &t.rrset)) {
+	c->cut = suffix_owner(c, f->label);
+	if (!image_rrset(f->at.image, f->at.node, TYPE_NS, &t->rrset)) {
 		c->response.rcode = RCODE_SERVFAIL;
 		return STEP_DONE;
 	}
 	c->referral = true;
 	if (!c->steps)
 		c->response.flags &= (uint16_t)~DNS_FLAG_AA;
-	t.begin = c->response.size;
-	t.pointed = owner.at;
-	if (!compose_rrset(c, SECTION_AUTHORITY, &t.rrset, &owner, false)) {
+	t->begin = c->response.size;
+	t->pointed = c->cut.at;
+	if (!compose_rrset(c, SECTION_AUTHORITY, &t->rrset, &c->cut, false)) {
 		compose_full(c);
 		return STEP_DONE;
 	}
 	if (c->dnssec && image_rrset(f->at.image, f->at.node, TYPE_DS, &ds)) {
-		if (!compose_rrset(c, SECTION_AUTHORITY, &ds, &owner, true))
+		if (!compose_rrset(c, SECTION_AUTHORITY, &ds, &c->cut, true))
 			compose_full(c);
 	} else if (c->dnssec) {
 		denial_no_ds(c, f);
 	}
-	add_targets(c, &t, &owner, true);
-	add_targets(c, &t, &owner, false);
 	return STEP_DONE;
 }
 
@@ -312,9 +340,7 @@ static enum step follow_cname(struct composer *c, const struct find *f, const st
 	if (!add_answer(c, cname, &owner, c->dnssec))
 		return STEP_DONE;
 	if (f->wildcard && c->dnssec)
-		denial_wildcard(c, f);
-	if (c->full)
-		return STEP_DONE;
+		denial_expansion(c, f);
 	size = spell_target(c, cname, RR_HEAD, target);
 	return size ? go_on(c, target, size, begin + RR_HEAD + (owner.at ? 0 : owner.size)) : STEP_DONE;
 }
@@ -367,8 +393,8 @@ static enum step follow_dname(struct composer *c, const struct find *f)
 
 static enum step answered(struct composer *c, const struct find *f)
 {
-	if (f->wildcard && c->dnssec && !c->full)
-		denial_wildcard(c, f);
+	if (f->wildcard && c->dnssec)
+		denial_expansion(c, f);
 	return STEP_DONE;
 }
 
@@ -472,7 +498,7 @@ void compose_answer(struct composer *c, const struct query *q, const struct zone
 	c->above = find_above(c->view, c->name);
 	c->apex_hash = q->name.hash[c->above];
 	c->apex = (struct found){ .node = NULL };
-	c->steps = c->dname_count = c->target_count = c->added_count = c->proof_count = 0;
+	c->steps = c->dname_count = c->target_count = c->added_count = c->proof_count = c->expansion_count = 0;
 	c->response.apex_at = (uint16_t)(DNS_HEADER_SIZE + q->name.at[c->above]);
 	c->response.flags |= DNS_FLAG_AA;
 
@@ -483,6 +509,6 @@ void compose_answer(struct composer *c, const struct query *q, const struct zone
 		c->response.flags &= (uint16_t)~(DNS_FLAG_AA | DNS_FLAG_TC);
 		return;
 	}
-	for (unsigned i = 0; i < c->target_count && !c->full; i++)
-		add_targets(c, &c->targets[i], NULL, false);
+	denial_put_expansions(c);
+	add_additional(c);
 }

@@ -46,6 +46,7 @@ struct composer {
 	unsigned above;                         /* its labels above the apex */
 	uint64_t apex_hash;
 	struct found apex;                      /* once asked for */
+	uint32_t negative_ttl;                  /* once the apex has been */
 
 	unsigned steps;
 	uint64_t seen[CHAIN_MAX + 1];           /* hashes of the chain's names */
@@ -57,6 +58,9 @@ struct composer {
 	unsigned added_count;
 	const uint8_t *proofs[PROOFS_MAX];      /* nodes whose NSEC or NSEC3 is in */
 	unsigned proof_count;
+	struct found expansions[CHAIN_MAX];     /* nodes that prove wildcards of the answer section right */
+	unsigned expansion_count;
+	struct response_owner cut;              /* of a referral */
 	struct compose_name scratch[2];
 };
 
@@ -68,11 +72,12 @@ void compose_answer(struct composer *, const struct query *, const struct zone_v
 /* ---- for denial.c ---------------------------------------------------------- */
 
 /* Appends an RRset, with its RRSIGs where sigs; the served serial goes into
- * an SOA. False: does not fit, nothing is written. */
+ * an SOA, and NSEC and NSEC3 live no longer than a negative answer (RFC 9077).
+ * False: does not fit, nothing is written. */
 bool compose_rrset(struct composer *, enum response_section, const struct rrset *, const struct response_owner *, bool sigs);
 /* The owner of a node of the zone, wherever it is. */
 struct response_owner compose_node_owner(const struct composer *, const uint8_t *node);
-/* Fills composer->apex; false: the set cannot be read. */
+/* Fills composer->apex and negative_ttl; false: the set cannot be read. */
 bool compose_apex(struct composer *);
 /* Something needed did not fit. */
 void compose_full(struct composer *);

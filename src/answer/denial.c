@@ -8,7 +8,6 @@
 #include "wire/rrtype.h"
 
 #define RR_HEAD 12
-#define NO_CAP UINT32_MAX
 
 /* ---- NSEC and NSEC3 alike ---------------------------------------------------- */
 
@@ -23,21 +22,16 @@ static bool is_proved(struct composer *c, const uint8_t *node)
 }
 
 /* The NSEC or NSEC3 RRset of a node, once a response. */
-static void put_proof(struct composer *c, struct found f, uint16_t type, uint32_t ttl_cap)
+static void put_proof(struct composer *c, struct found f, uint16_t type)
 {
 	struct response_owner owner;
-	uint32_t begin = c->response.size;
 	struct rrset s;
 
 	if (c->full || !f.node || !image_rrset(f.image, f.node, type, &s) || is_proved(c, f.node))
 		return;
 	owner = compose_node_owner(c, f.node);
-	if (!compose_rrset(c, SECTION_AUTHORITY, &s, &owner, true)) {
+	if (!compose_rrset(c, SECTION_AUTHORITY, &s, &owner, true))
 		compose_full(c);
-		return;
-	}
-	if (rrset_ttl(&s) > ttl_cap)
-		response_cap_ttl(&c->response, begin, c->response.size, ttl_cap);
 }
 
 static size_t relative_size(const struct composer *c, unsigned label)
@@ -49,22 +43,27 @@ static size_t relative_size(const struct composer *c, unsigned label)
 
 /* The NSEC at a relative name, or the one that spans it: occluded names and
  * empty non-terminals have none. */
-static void put_nsec(struct composer *c, const uint8_t *relative, size_t size, uint32_t ttl_cap)
+static struct found nsec_find(const struct composer *c, const uint8_t *relative, size_t size)
 {
-	put_proof(c, view_predecessor(c->view, false, relative, size, NODE_OCCLUDED | NODE_ENT), TYPE_NSEC, ttl_cap);
+	return view_predecessor(c->view, false, relative, size, NODE_OCCLUDED | NODE_ENT);
 }
 
-static void put_nsec_of_name(struct composer *c, uint32_t ttl_cap)
+static struct found nsec_find_name(const struct composer *c)
 {
-	put_nsec(c, c->name->lower, relative_size(c, 0), ttl_cap);
+	return nsec_find(c, c->name->lower, relative_size(c, 0));
 }
 
-static void put_nsec_of_wildcard(struct composer *c, unsigned label, uint32_t ttl_cap)
+static void put_nsec_of_name(struct composer *c)
+{
+	put_proof(c, nsec_find_name(c), TYPE_NSEC);
+}
+
+static void put_nsec_of_wildcard(struct composer *c, unsigned label)
 {
 	uint8_t buf[NAME_MAX_SIZE + 2];
 	size_t size = find_wildcard_name(c->view, c->name, label, buf);
 
-	put_nsec(c, buf, size, ttl_cap);
+	put_proof(c, nsec_find(c, buf, size), TYPE_NSEC);
 }
 
 /* ---- NSEC3 ---------------------------------------------------------------------- */
@@ -92,29 +91,29 @@ static struct nsec3_place nsec3_find_suffix(const struct composer *c, const stru
 	return nsec3_find(c, p, n->lower + n->at[label], (size_t)(n->size - n->at[label]));
 }
 
-static void put_nsec3_suffix(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+static void put_nsec3_suffix(struct composer *c, const struct nsec3_params *p, unsigned label)
 {
-	put_proof(c, nsec3_find_suffix(c, p, label).found, TYPE_NSEC3, ttl_cap);
+	put_proof(c, nsec3_find_suffix(c, p, label).found, TYPE_NSEC3);
 }
 
 /* RFC 5155 7.2.1: the closest encloser that has an NSEC3 (with opt-out the
  * real one may have none), at or above a label, and the one that spans the
  * next closer name. Returns the encloser's label. */
-static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, unsigned label)
 {
 	for (; label <= c->above; label++) {
 		struct nsec3_place place = nsec3_find_suffix(c, p, label);
 
 		if (!place.matches)
 			continue;
-		put_proof(c, place.found, TYPE_NSEC3, ttl_cap);
-		put_nsec3_suffix(c, p, label - 1, ttl_cap);
+		put_proof(c, place.found, TYPE_NSEC3);
+		put_nsec3_suffix(c, p, label - 1);
 		return label;
 	}
 	return c->above;
 }
 
-static void put_nsec3_wildcard(struct composer *c, const struct nsec3_params *p, unsigned label, uint32_t ttl_cap)
+static void put_nsec3_wildcard(struct composer *c, const struct nsec3_params *p, unsigned label)
 {
 	uint8_t buf[NAME_MAX_SIZE + 2 + NAME_MAX_SIZE];
 	size_t size = find_wildcard_name(c->view, c->name, label, buf);
@@ -122,7 +121,7 @@ static void put_nsec3_wildcard(struct composer *c, const struct nsec3_params *p,
 	memcpy(buf + size, c->view->apex, c->view->apex_size);
 	size += c->view->apex_size;
 	if (size <= NAME_MAX_SIZE)
-		put_proof(c, nsec3_find(c, p, buf, size).found, TYPE_NSEC3, ttl_cap);
+		put_proof(c, nsec3_find(c, p, buf, size).found, TYPE_NSEC3);
 }
 
 /* ---- what the composer asks for ------------------------------------------------- */
@@ -145,64 +144,76 @@ static enum denial_kind denial_kind(struct composer *c, struct nsec3_params *p)
 	return p->algorithm == 1 && p->iterations <= NSEC3_ITERATIONS_MAX ? DENIAL_NSEC3 : DENIAL_NONE;
 }
 
-void denial_no_name(struct composer *c, const struct find *f, uint32_t ttl_cap)
+void denial_no_name(struct composer *c, const struct find *f)
 {
 	struct nsec3_params p;
 
 	switch (denial_kind(c, &p)) {
 	case DENIAL_NSEC:
-		put_nsec_of_name(c, ttl_cap);
-		put_nsec_of_wildcard(c, f->label, ttl_cap);
+		put_nsec_of_name(c);
+		put_nsec_of_wildcard(c, f->label);
 		break;
 	case DENIAL_NSEC3:
-		put_nsec3_wildcard(c, &p, put_encloser(c, &p, f->label, ttl_cap), ttl_cap);
+		put_nsec3_wildcard(c, &p, put_encloser(c, &p, f->label));
 		break;
 	case DENIAL_NONE:
 		break;
 	}
 }
 
-void denial_no_data(struct composer *c, const struct find *f, uint32_t ttl_cap)
+void denial_no_data(struct composer *c, const struct find *f)
 {
 	struct nsec3_place place;
 	struct nsec3_params p;
 
 	switch (denial_kind(c, &p)) {
 	case DENIAL_NSEC:
-		put_nsec_of_name(c, ttl_cap);
+		put_nsec_of_name(c);
 		if (f->wildcard)
-			put_nsec_of_wildcard(c, f->label, ttl_cap);
+			put_nsec_of_wildcard(c, f->label);
 		break;
 	case DENIAL_NSEC3:
 		if (f->wildcard) {
-			put_encloser(c, &p, f->label, ttl_cap);
-			put_nsec3_wildcard(c, &p, f->label, ttl_cap);
+			put_encloser(c, &p, f->label);
+			put_nsec3_wildcard(c, &p, f->label);
 			break;
 		}
 		place = nsec3_find_suffix(c, &p, 0);
 		if (place.matches)
-			put_proof(c, place.found, TYPE_NSEC3, ttl_cap);
+			put_proof(c, place.found, TYPE_NSEC3);
 		else if (c->above)      /* opt-out: type DS, or an empty non-terminal */
-			put_encloser(c, &p, 1, ttl_cap);
+			put_encloser(c, &p, 1);
 		break;
 	case DENIAL_NONE:
 		break;
 	}
 }
 
-void denial_wildcard(struct composer *c, const struct find *f)
+void denial_expansion(struct composer *c, const struct find *f)
 {
+	struct found *e = &c->expansions[c->expansion_count];
 	struct nsec3_params p;
 
 	switch (denial_kind(c, &p)) {
 	case DENIAL_NSEC:
-		put_nsec_of_name(c, NO_CAP);
+		*e = nsec_find_name(c);
 		break;
 	case DENIAL_NSEC3:
-		put_nsec3_suffix(c, &p, f->label - 1, NO_CAP);
+		*e = nsec3_find_suffix(c, &p, f->label - 1).found;
 		break;
 	case DENIAL_NONE:
-		break;
+		return;
+	}
+	c->expansion_count++;
+}
+
+void denial_put_expansions(struct composer *c)
+{
+	for (unsigned i = 0; i < c->expansion_count; i++) {
+		struct found e = c->expansions[i];
+
+		if (e.node)
+			put_proof(c, e, node_flags(e.node) & NODE_NSEC3 ? TYPE_NSEC3 : TYPE_NSEC);
 	}
 }
 
@@ -213,14 +224,14 @@ void denial_no_ds(struct composer *c, const struct find *f)
 
 	switch (denial_kind(c, &p)) {
 	case DENIAL_NSEC:
-		put_proof(c, f->at, TYPE_NSEC, NO_CAP);
+		put_proof(c, f->at, TYPE_NSEC);
 		break;
 	case DENIAL_NSEC3:
 		place = nsec3_find_suffix(c, &p, f->label);
 		if (place.matches)
-			put_proof(c, place.found, TYPE_NSEC3, NO_CAP);
+			put_proof(c, place.found, TYPE_NSEC3);
 		else
-			put_encloser(c, &p, f->label + 1, NO_CAP);
+			put_encloser(c, &p, f->label + 1);
 		break;
 	case DENIAL_NONE:
 		break;
