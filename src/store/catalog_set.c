@@ -126,6 +126,20 @@ int catalog_set_path(const struct set_row *set, uint32_t edition, struct set_ima
 		edition, set->id, set->name, want);
 }
 
+int edition_get(struct catalog_txn *t, struct set_at at, struct edition_row *edition, struct err *err)
+{
+	uint8_t key[12];
+	MDB_val value;
+	int rc;
+
+	key_u64(key, at.set);
+	store_be32(key + 8, at.edition);
+	rc = table_get(t, T_EDITION, key, sizeof key, &value, err);
+	if (!rc)
+		return err_set(err, ERR_CORRUPT, "set %" PRIu64 " has no edition %u; run fsck", at.set, at.edition);
+	return rc < 0 ? -1 : row_get_edition(edition, value.mv_data, value.mv_size, err);
+}
+
 /* ---- rows --------------------------------------------------------------------- */
 
 int set_put(struct catalog_txn *t, const struct set_row *set, struct err *err)
@@ -137,7 +151,21 @@ int set_put(struct catalog_txn *t, const struct set_row *set, struct err *err)
 	return n < 0 ? -1 : table_put(t, T_SET, key, sizeof key, buf, n, 0, err);
 }
 
-int id_put(struct catalog_txn *t, enum catalog_table table, uint64_t id, uint64_t value, struct err *err)
+static int edition_put(struct catalog_txn *t, const struct set_row *set, struct err *err)
+{
+	struct edition_row edition = { .flags = set->flags & SET_SERIAL_FIXED, .soa_serial = set->soa_serial,
+		.records = set->records, .rrsets = set->rrsets, .nodes = set->nodes, .octets = set->octets, .hash = set->hash };
+	uint8_t key[12], buf[ROW_MAX];
+	int n = row_put_edition(buf, &edition, err);
+
+	key_u64(key, set->id);
+	store_be32(key + 8, set->edition);
+	return n < 0 ? -1 : table_put(t, T_EDITION, key, sizeof key, buf, n, 0, err);
+}
+
+/* A row of an id by itself: the image's set, a garbage image's set, a set that is
+ * loading. */
+static int id_put(struct catalog_txn *t, enum catalog_table table, uint64_t id, uint64_t value, struct err *err)
 {
 	uint8_t key[8], v[8];
 
@@ -152,6 +180,33 @@ static int id_delete(struct catalog_txn *t, enum catalog_table table, uint64_t i
 
 	key_u64(key, id);
 	return table_delete(t, table, key, sizeof key, err);
+}
+
+/* The edition rows of a set, but for those that keep says yes to. */
+static int editions_delete(struct catalog_txn *t, uint64_t set, bool (*keep)(const void *, uint32_t), const void *arg,
+	struct err *err)
+{
+	uint8_t prefix[8];
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc, del = 0;
+
+	key_u64(prefix, set);
+	if (table_cursor(t, T_EDITION, &cursor, err))
+		return -1;
+	for (rc = prefix_first(t, cursor, prefix, 8, &key, &value, err); rc == 1 && !del;
+	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err)) {
+		if (keep && keep(arg, load_be32((const uint8_t *)key.mv_data + 8)))
+			continue;
+		del = mdb_cursor_del(cursor, 0);
+		t->dirty = true;
+	}
+	mdb_cursor_close(cursor);
+	if (del) {
+		t->failed = true;
+		return env_error(err, del, t->env, "cannot write the catalog");
+	}
+	return rc;
 }
 
 /* Nothing of the set is left. */
@@ -382,6 +437,232 @@ int catalog_abandon_loading(struct catalog_txn *t, unsigned *count, struct err *
 			++*count;
 		}
 	}
+}
+
+/* ---- editions ------------------------------------------------------------------- */
+
+/* The SOA's serial to serve once the live set has a new edition: the set's
+ * own where it is ahead, else the next. */
+static int serial_after_edit(const struct zone_row *zone, const struct set_row *set, uint32_t *serial, struct err *err)
+{
+	char text[NAME_TEXT_MAX];
+
+	if (serial_ahead(set->soa_serial, zone->highest_serial)) {
+		*serial = set->soa_serial;
+		return 0;
+	}
+	if (set->flags & SET_SERIAL_FIXED)
+		return err_set(err, ERR_SERIAL, "the SOA of %s@%s is signed elsewhere, or covered by a ZONEMD, and its serial %u "
+			"is not ahead of %u, which was served", name_to_text_short(text, zone->apex), set->name, set->soa_serial,
+			zone->highest_serial);
+	*serial = zone->highest_serial + 1;
+	if (*serial == 0)       /* some secondaries take 0 for "none" */
+		*serial = 1;
+	return 0;
+}
+
+/* The edit is one of the live set: the zone goes along. */
+static int edit_live(struct catalog_txn *t, struct zone_row *zone, const struct set_row *set, const struct who *who,
+	const char *note, struct err *err)
+{
+	struct history_member member = { .apex_size = zone->apex_size, .zone = zone->id, .from = zone->live,
+		.to = { .set = set->id, .edition = set->edition }, .from_serial = zone->served_serial };
+	uint32_t serial = 0;
+
+	if (serial_after_edit(zone, set, &serial, err))
+		return -1;
+	memcpy(member.apex, zone->apex, zone->apex_size);
+	strcpy(member.from_name, set->name);
+	strcpy(member.to_name, set->name);
+	member.to_serial = serial;
+	zone->live.edition = set->edition;
+	zone->served_serial = zone->highest_serial = serial;
+	zone->flags &= ~ZONE_SERIAL_FIXED;
+	if (set->flags & SET_SERIAL_FIXED)
+		zone->flags |= ZONE_SERIAL_FIXED;
+	if (history_begin(t, SWITCH_EDIT, who, NULL, note, clock_wall_us(), 0, err)
+	    || history_add(t, &member, false, err) || history_end(t, err))
+		return -1;
+	return zone_put(t, zone, err) || zone_touch(t, zone, err) ? -1 : 0;
+}
+
+int catalog_set_edit(struct catalog_txn *t, uint64_t id, uint32_t from, const struct set_image *delta,
+	const struct set_row *counts, const struct who *who, const char *note, struct err *err)
+{
+	struct set_row set;
+	struct zone_row zone;
+	uint32_t now;
+	bool live;
+
+	if (catalog_set(t, id, &set, err) || catalog_zone_by_id(t, set.zone, &zone, err))
+		return -1;
+	if (set.state != SET_READY && set.state != SET_FAILED)
+		return err_set(err, ERR_NOT_READY, "the set @%s is %s: it cannot be edited", set.name, set_state_name[set.state]);
+	live = zone.live.set == id;
+	/* after a rollback the live edition may be older than the newest: an edit
+	 * is of what is served */
+	now = live ? zone.live.edition : set.edition;
+	if (from != now)
+		return err_set(err, ERR_OVERTAKEN, "the set @%s was changed meanwhile (edition %u, no longer %u): look again, "
+			"and repeat the change", set.name, now, from);
+	if (set.images == IMAGE_DELTA_MAX + 1)
+		return err_set(err, ERR_BUSY, "the set @%s has %d editions that are not folded yet: try again in a moment",
+			set.name, IMAGE_DELTA_MAX);
+	if (live && counts->state == SET_FAILED)
+		return err_set(err, ERR_RULE, "the change would break a rule in the live set @%s: %s", set.name, counts->note);
+	set.edition++;
+	set.image[set.images] = *delta;
+	set.image[set.images].from = from;
+	set.image[set.images++].to = set.edition;
+	set.soa_serial = counts->soa_serial;
+	set.records = counts->records;
+	set.rrsets = counts->rrsets;
+	set.nodes = counts->nodes;
+	set.octets = counts->octets;
+	set.hash = counts->hash;
+	set.flags = (set.flags & ~SET_SERIAL_FIXED) | (counts->flags & SET_SERIAL_FIXED);
+	if (counts->state == SET_READY || counts->state == SET_FAILED) {
+		set.state = counts->state;
+		memcpy(set.note, counts->note, sizeof set.note);
+	}
+	if (set_put(t, &set, err) || edition_put(t, &set, err) || id_put(t, T_IMAGE, delta->image, id, err))
+		return -1;
+	return live ? edit_live(t, &zone, &set, who, note, err) : 0;
+}
+
+/* ---- folding ----------------------------------------------------------------------- */
+
+/* The editions of a set that something names. */
+struct named_editions {
+	uint64_t set;
+	uint32_t edition[512];
+	unsigned count;
+	bool overflow;          /* more than fit: then nothing is cleared */
+};
+
+static void name_edition(struct named_editions *named, struct set_at at)
+{
+	if (at.set != named->set || at.edition == 0)
+		return;
+	for (unsigned i = 0; i < named->count; i++)
+		if (named->edition[i] == at.edition)
+			return;
+	if (named->count == sizeof named->edition / sizeof named->edition[0])
+		named->overflow = true;
+	else
+		named->edition[named->count++] = at.edition;
+}
+
+static int name_bases(void *arg, const struct set_row *set)
+{
+	if (set->state != SET_DROPPING && !(set->flags & SET_SERVED))
+		name_edition(arg, set->base_of);
+	return 0;
+}
+
+static bool is_named(const void *arg, uint32_t edition)
+{
+	const struct named_editions *named = arg;
+
+	for (unsigned i = 0; i < named->count; i++)
+		if (named->edition[i] == edition)
+			return true;
+	return false;
+}
+
+static int name_held(struct catalog_txn *t, uint64_t zone, struct named_editions *named, struct err *err)
+{
+	uint8_t prefix[8];
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct held_row held;
+	int rc;
+
+	key_u64(prefix, zone);
+	if (table_cursor(t, T_HELD, &cursor, err))
+		return -1;
+	for (rc = prefix_first(t, cursor, prefix, 8, &key, &value, err); rc == 1;
+	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err)) {
+		if (row_get_held(&held, value.mv_data, value.mv_size, err)) {
+			rc = -1;
+			break;
+		}
+		name_edition(named, held.from);
+	}
+	mdb_cursor_close(cursor);
+	return rc;
+}
+
+/* Leaves only the images that some named edition is read from. */
+static int drop_unneeded(struct catalog_txn *t, const struct zone_row *zone, struct set_row *set, struct err *err)
+{
+	struct named_editions named = { .set = set->id };
+	bool needed[IMAGE_DELTA_MAX + 2] = { false };
+	struct set_image path[IMAGE_DELTA_MAX + 1];
+	unsigned left = 0, count;
+
+	name_edition(&named, zone->live);
+	name_edition(&named, zone->previous);
+	name_edition(&named, (struct set_at){ .set = set->id, .edition = set->edition });
+	if (name_held(t, zone->id, &named, err) || catalog_sets(t, zone->id, name_bases, &named, err))
+		return -1;
+	if (named.overflow)
+		return 0;
+	for (unsigned n = 0; n < named.count; n++) {
+		if (catalog_set_path(set, named.edition[n], path, &count, err))
+			return -1;
+		for (unsigned p = 0; p < count; p++)
+			for (unsigned i = 0; i < set->images; i++)
+				if (set->image[i].image == path[p].image)
+					needed[i] = true;
+	}
+	for (unsigned i = 0; i < set->images; i++) {
+		if (needed[i])
+			set->image[left++] = set->image[i];
+		else if (id_put(t, T_GARBAGE, set->image[i].image, set->id, err))
+			return -1;
+	}
+	set->images = left;
+	return editions_delete(t, set->id, is_named, &named, err);
+}
+
+int catalog_set_folded(struct catalog_txn *t, uint64_t id, const struct set_image *folded, struct err *err)
+{
+	struct set_row set;
+	struct zone_row zone;
+	struct set_image path[IMAGE_DELTA_MAX + 1];
+	unsigned count;
+
+	if (catalog_set(t, id, &set, err))
+		return -1;
+	if (set.state == SET_DROPPING)
+		return err_set(err, ERR_NO_SUCH_SET, "the set @%s was dropped while it was folded", set.name);
+	if (catalog_zone_by_id(t, set.zone, &zone, err))
+		return -1;
+	if (folded->from >= folded->to || folded->to > set.edition)
+		return err_set(err, ERR_INTERNAL, "a fold from edition %u to %u of %u", folded->from, folded->to, set.edition);
+	/* an image that leads from and to what is no edition any more would be garbage at once */
+	if (catalog_set_path(&set, folded->to, path, &count, err))
+		return -1;
+	if (set.images == IMAGE_DELTA_MAX + 1) {
+		/* full of deltas: room is made by what the fold replaces */
+		unsigned i = 0;
+
+		while (i < set.images && (set.image[i].from < folded->from || set.image[i].to != folded->to))
+			i++;
+		if (i == set.images)
+			return err_set(err, ERR_LIMIT, "the set @%s has no room for one more image", set.name);
+		if (id_put(t, T_GARBAGE, set.image[i].image, id, err))
+			return -1;
+		set.image[i] = *folded;
+	} else {
+		set.image[set.images++] = *folded;
+	}
+	if (id_put(t, T_IMAGE, folded->image, id, err) || drop_unneeded(t, &zone, &set, err) || set_put(t, &set, err))
+		return -1;
+	/* what is answered stays, but from other images: readers look anew before
+	 * the old ones are deleted */
+	return zone.live.set == id ? zone_touch(t, &zone, err) : 0;
 }
 
 /* ---- garbage ------------------------------------------------------------------------ */

@@ -148,10 +148,7 @@ static const struct row { const char *ask, *reply; } rows[] = {
 	/* cuts */
 	{ "sub.example. NS", "NOERROR\n" REFERRAL },
 	{ "host.sub.example. A", "NOERROR\n" REFERRAL },
-	{ "NS.sub.example. A", "NOERROR\nAU sub.example. 60 IN NS NS.sub.example.\n" "AU sub.example. 60 IN NS ns1.example.\n"
-		"AU sub.example. 60 IN NS ns.far.\n" "AU sub.example. 60 IN NS g.sib.example.\n"
-		"AR NS.sub.example. 60 IN A 192.0.2.20\n" "AR NS.sub.example. 60 IN AAAA 2001:db8::20\n"
-		"AR ns1.example. 3600 IN A 192.0.2.1\n" "AR g.sib.example. 60 IN A 192.0.2.21\n" },
+	{ "NS.sub.example. A", "NOERROR\n" REFERRAL },
 	{ "a.b.ns.sub.example. A", "NOERROR\n" REFERRAL },
 	{ "sub.example. NSEC", "NOERROR\n" REFERRAL },
 	{ "sub.example. DS", "NOERROR aa\n" NEGATIVE },

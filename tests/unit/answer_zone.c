@@ -89,11 +89,10 @@ static size_t build_node(struct image_builder *b, const struct zone_record *r, s
 	return i;
 }
 
-static void open_view(struct test_zone *z, uint64_t size)
+static void open_view(struct test_zone *z, uint64_t size, const struct image_header *header)
 {
 	struct view *v = &z->view.view;
 	struct err err = ERR_INIT;
-	size_t apex_size;
 
 	z->file = image_file_open(z->fd, 0, size, &err);
 	if (!z->file)
@@ -103,8 +102,8 @@ static void open_view(struct test_zone *z, uint64_t size)
 		die("image_open", err.message);
 	v->images = 1;
 	v->hash_key = TEST_HASH_KEY;
-	v->apex = image_apex(v->image[0], &apex_size);
-	v->apex_size = (uint8_t)apex_size;
+	v->apex_size = header->apex_size;
+	memcpy(v->apex, header->apex, header->apex_size);
 	v->apex_labels = name_count_labels(v->apex);
 }
 
@@ -132,16 +131,16 @@ void test_zone_from_list(struct test_zone *z, const ldns_rdf *apex, const ldns_r
 	if (image_builder_finish(b, &size, &header, &err))
 		die("image_builder_finish", err.message);
 	image_builder_free(b);
-	open_view(z, size);
+	open_view(z, size, &header);
 	for (size_t k = 0; k < count; k++)
 		free(records[k].wire);
 	free(records);
 }
 
-void test_zone_from_text(struct test_zone *z, const char *origin, const char *text)
+ldns_rr_list *test_zone_read(const char *origin, const char *text)
 {
 	FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
-	ldns_rdf *apex = ldns_dname_new_frm_str(origin), *o = ldns_rdf_clone(apex), *previous = NULL;
+	ldns_rdf *o = ldns_dname_new_frm_str(origin), *previous = NULL;
 	ldns_rr_list *list = ldns_rr_list_new();
 	uint32_t ttl = 3600;
 	int line = 0;
@@ -158,11 +157,19 @@ void test_zone_from_text(struct test_zone *z, const char *origin, const char *te
 			die(where, ldns_get_errorstr_by_id(s));
 	}
 	fclose(f);
+	ldns_rdf_deep_free(o);
+	ldns_rdf_deep_free(previous);
+	return list;
+}
+
+void test_zone_from_text(struct test_zone *z, const char *origin, const char *text)
+{
+	ldns_rdf *apex = ldns_dname_new_frm_str(origin);
+	ldns_rr_list *list = test_zone_read(origin, text);
+
 	test_zone_from_list(z, apex, list);
 	ldns_rr_list_deep_free(list);
 	ldns_rdf_deep_free(apex);
-	ldns_rdf_deep_free(o);
-	ldns_rdf_deep_free(previous);
 }
 
 void test_zone_free(struct test_zone *z)

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_ANSWER_ZONE_H
 #define TESTS_UNIT_ANSWER_ZONE_H
 
+#include <stdbool.h>    /* first: else ldns makes _Bool a signed char */
 #include <ldns/ldns.h>
 
 #include "answer/answer.h"
@@ -15,6 +16,7 @@ struct test_zone {
 };
 
 /* Exits with a message where the text or the builder fails. */
+ldns_rr_list *test_zone_read(const char *origin, const char *text);
 void test_zone_from_text(struct test_zone *, const char *origin, const char *text);
 void test_zone_from_list(struct test_zone *, const ldns_rdf *apex, const ldns_rr_list *rrs);
 void test_zone_free(struct test_zone *);
