@@ -412,8 +412,11 @@ static void give_up(uint64_t now)
 	}
 }
 
+/* Each turn begins with the socket behind the last that asked: a server that
+ * answers at once would leave those at the end with nothing to ask. */
 static void turn(uint64_t allowed, int timeout_ms)
 {
+	static unsigned next;
 	struct epoll_event ready[MAX_SOCKETS];
 	bool any = true;
 	unsigned i;
@@ -422,7 +425,7 @@ static void turn(uint64_t allowed, int timeout_ms)
 	while (any && asked_count < allowed) {
 		any = false;
 		for (i = 0; i < peer_count && asked_count < allowed; i++) {
-			struct peer *peer = peers[i];
+			struct peer *peer = peers[next++ % peer_count];
 
 			if (peer->fd < 0 && (!reconnect || !peer_connect(peer)))
 				continue;
