@@ -148,7 +148,7 @@ int command_fsck(struct tool *tool, const struct args *args)
 
 int command_reload(struct tool *tool, const struct args *args)
 {
-	json_t *reply, *restart, *one;
+	json_t *reply, *one;
 	size_t i;
 	int status;
 
@@ -158,10 +158,11 @@ int command_reload(struct tool *tool, const struct args *args)
 	status = session_ask(tool, session_request("reload"), -1, NULL, &reply);
 	if (status != STATUS_DONE)
 		return status;
-	restart = json_object_get(reply, "restart");
 	if (!tool_print_json(tool, reply)) {
 		tool_note(tool, "the configuration was read anew");
-		json_array_foreach(restart, i, one)
+		json_array_foreach(json_object_get(reply, "changed"), i, one)
+			tool_note(tool, "%s: the new value is in force", json_string_value(one) ? json_string_value(one) : "");
+		json_array_foreach(json_object_get(reply, "restart"), i, one)
 			tool_note(tool, "%s takes effect at the next start", json_string_value(one) ? json_string_value(one) : "");
 	}
 	json_decref(reply);
@@ -172,17 +173,18 @@ int command_reload(struct tool *tool, const struct args *args)
 int command_stop(struct tool *tool, const struct args *args)
 {
 	struct err err = ERR_INIT;
-	json_t *reply, *line = NULL;
+	json_t *reply, *line;
 	bool final;
 	int status = session_ask(tool, session_request("stop"), -1, NULL, &reply);
 
 	if (status != STATUS_DONE)
 		return status;
-	if (control_client_receive(tool->client, STOP_MS, &line, &final, &err) < 0 && err_is(&err, ERR_TIMEOUT)) {
+	while (control_client_receive(tool->client, STOP_MS, &line, &final, &err) == 0)
+		json_decref(line);
+	if (err_is(&err, ERR_TIMEOUT)) {
 		json_decref(reply);
 		return tool_fail(tool, STATUS_UNKNOWN, ERR_TIMEOUT, "schwenkd said that it ends, but has not within %d s", STOP_MS / 1000);
 	}
-	json_decref(line);
 	if (!tool_print_json(tool, reply))
 		tool_note(tool, "schwenkd has stopped");
 	json_decref(reply);

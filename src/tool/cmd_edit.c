@@ -105,6 +105,7 @@ struct edit {
 	char target[NAME_TEXT_MAX];     /* ZONE[@SET] */
 	char hash[128];                 /* of what is edited */
 	char dir[256], text[600], original[600];
+	char kept[700];                 /* says where the text is */
 	bool keep;                      /* the text is not to be lost */
 };
 
@@ -171,6 +172,7 @@ static int fetch(struct tool *tool, struct edit *edit)
 			*p = '_';
 	snprintf(edit->text, sizeof edit->text, "%s/%s.zone", edit->dir, file);
 	snprintf(edit->original, sizeof edit->original, "%s/%s.was", edit->dir, file);
+	snprintf(edit->kept, sizeof edit->kept, "schwenk: the edited text is kept in %s\n", edit->text);
 	fd = open(edit->text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		err_system(&err, "%s", edit->text);
@@ -275,7 +277,11 @@ static enum verdict judge(struct tool *tool, const struct args *args, struct edi
 	char question[NAME_TEXT_MAX + 64], answer;
 
 	if (!reply_true(reply, "ok")) {
+		bool changed = strcmp(reply_text(json_object_get(reply, "error"), "code"), ERR_CHANGED) == 0;
+
 		*status = session_refused(tool, json_incref(reply));
+		if (changed)            /* and would be again: what was edited is gone */
+			return GIVE_UP;
 		answer = terminal_ask(tool, "[e]dit again, or [q]uit and keep the text?", "eEqQ");
 		return answer == 'e' || answer == 'E' ? AGAIN : GIVE_UP;
 	}
@@ -287,7 +293,7 @@ static enum verdict judge(struct tool *tool, const struct args *args, struct edi
 	snprintf(question, sizeof question, "Apply this to %s? [y]es, [e]dit again, [n]o", edit->target);
 	answer = terminal_ask(tool, question, "yYeEnN");
 	if (!answer)
-		*status = tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was changed: without a terminal, --yes is wanted");
+		*status = tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was changed: without an answer, --yes is wanted");
 	else
 		*status = STATUS_REFUSED;
 	return answer == 'y' || answer == 'Y' ? APPLY : answer == 'e' || answer == 'E' ? AGAIN : GIVE_UP;
@@ -324,6 +330,7 @@ static int edit_loop(struct tool *tool, const struct args *args, struct edit *ed
 			return STATUS_DONE;
 		}
 		edit->keep = true;
+		session_if_interrupted(edit->original, edit->kept);
 		status = send_text(tool, args, edit, true, &reply);
 		if (status != STATUS_DONE)
 			return status;
@@ -345,9 +352,10 @@ static void clean_up(struct tool *tool, struct edit *edit)
 {
 	if (!*edit->dir)
 		return;
+	session_if_interrupted(NULL, NULL);
 	unlink(edit->original);
 	if (edit->keep) {
-		fprintf(tool->say, "schwenk: the edited text is kept in %s\n", edit->text);
+		fputs(edit->kept, tool->say);
 		return;
 	}
 	unlink(edit->text);

@@ -86,20 +86,17 @@ int command_drop(struct tool *tool, const struct args *args)
 	return STATUS_DONE;
 }
 
-/* The problems came as progress, or stand in the reply, or both. */
-static int show_check(struct tool *tool, const char *set, const json_t *reply)
+/* Here the problems are what was asked for: on out, and with -q, too. */
+static void show_check(struct tool *tool, const char *set, const json_t *reply)
 {
 	int64_t rules = reply_number(reply, "rules"), warnings = reply_number(reply, "warnings");
 	const json_t *problem;
 	size_t i;
 
-	if (!tool->problems)
-		json_array_foreach(json_object_get(reply, "problems"), i, problem)
-			show_problem(tool, problem);
-	if (!tool->quiet)
-		fprintf(tool->out, "%s: %lld error%s, %lld warning%s\n", set, (long long)rules, rules == 1 ? "" : "s",
-			(long long)warnings, warnings == 1 ? "" : "s");
-	return rules ? STATUS_REFUSED : STATUS_DONE;
+	json_array_foreach(json_object_get(reply, "problems"), i, problem)
+		show_problem(tool, tool->out, problem);
+	fprintf(tool->out, "%s: %lld error%s, %lld warning%s\n", set, (long long)rules, rules == 1 ? "" : "s",
+		(long long)warnings, warnings == 1 ? "" : "s");
 }
 
 int command_check(struct tool *tool, const struct args *args)
@@ -242,6 +239,7 @@ static int export_file(struct tool *tool, const char *target, const char *path)
 
 	if (fd < 0)
 		return tool_error(tool, STATUS_REFUSED, &err);
+	session_if_interrupted(temporary, NULL);
 	status = session_ask(tool, export_request(target), fd, NULL, &reply);
 	if (status == STATUS_DONE && (fsync(fd) < 0 || rename(temporary, path) < 0)) {
 		err_system(&err, "%s", path);
@@ -254,6 +252,7 @@ static int export_file(struct tool *tool, const char *target, const char *path)
 	}
 	if (status != STATUS_DONE)
 		unlink(temporary);
+	session_if_interrupted(NULL, NULL);
 	close(fd);
 	return status;
 }

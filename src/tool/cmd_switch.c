@@ -150,15 +150,8 @@ int command_rollback(struct tool *tool, const struct args *args)
 
 static void show_entry(struct tool *tool, const json_t *entry)
 {
-	if (tool->json) {
-		json_dumpf(entry, tool->out, JSON_COMPACT);
-		putc('\n', tool->out);
-	} else {
-		json_t *one = json_pack("[O]", entry);
-
-		show_history(tool, one);
-		json_decref(one);
-	}
+	if (!tool_print_json(tool, entry))
+		show_followed(tool, entry);
 	fflush(tool->out);
 }
 
@@ -172,7 +165,6 @@ static void followed(void *arg, struct tool *tool, const json_t *progress)
 	json_array_foreach(entries, i, entry)
 		show_entry(tool, entry);
 }
-
 
 int command_history(struct tool *tool, const struct args *args)
 {

@@ -188,7 +188,7 @@ int command_zone_remove(struct tool *tool, const struct args *args)
 		if (answer != 'y' && answer != 'Y') {
 			json_decref(zones);
 			return answer ? tool_fail(tool, STATUS_REFUSED, ERR_DENIED, "nothing was removed")
-				: tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was removed: without a terminal, --yes is wanted");
+				: tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was removed: without an answer, --yes is wanted");
 		}
 	}
 	snprintf(text, sizeof text, "%zu zone%s removed", n, n == 1 ? "" : "s");

@@ -72,13 +72,18 @@ static void put_string(FILE *out, const char *s)
 	putc('"', out);
 }
 
-static void put_rdata(FILE *out, const char *type, const char *word)
+static int put_rdata(FILE *out, const char *type, const char *word, struct err *err)
 {
 	/* with quotes of its own it is zone text already */
-	if (is_string_type(type) && !strchr(word, '"') && (!*word || strpbrk(word, " \t;()")))
+	if (strchr(word, '"'))
+		fputs(word, out);
+	else if (!is_string_type(type) && !strpbrk(word, " \t"))
+		return put_name(out, word, err);
+	else if (is_string_type(type) && (!*word || strpbrk(word, " \t;()")))
 		put_string(out, word);
 	else
 		fputs(word, out);
+	return 0;
 }
 
 char *rdata_line(const char *kind, const char *const *word, size_t count, struct err *err)
@@ -101,10 +106,10 @@ char *rdata_line(const char *kind, const char *const *word, size_t count, struct
 	}
 	fprintf(out, "%s ", kind);
 	r = put_name(out, word[0], err);
-	for (size_t i = 1; i < count; i++) {
+	for (size_t i = 1; i < count && r == 0; i++) {
 		putc(' ', out);
 		if (i > at)
-			put_rdata(out, word[at], word[i]);
+			r = put_rdata(out, word[at], word[i], err);
 		else
 			fputs(word[i], out);
 	}

@@ -33,18 +33,33 @@ bool reply_true(const json_t *object, const char *key)
  * It cancels nothing that was sent: say so, and that the outcome is unknown. */
 
 static volatile sig_atomic_t change_under_way;
+static const char *volatile unlinked_then, *volatile said_then;
+
+/* write, whose result nobody could act on any more */
+static void say_now(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		return;
+}
 
 static void interrupted(int sig)
 {
-	static const char text[] = "\nschwenk: interrupted: what was sent goes on; 'schwenk history' tells how it ended\n";
-
+	if (unlinked_then)
+		unlink(unlinked_then);
+	if (said_then)
+		say_now(said_then);
 	if (change_under_way) {
-		if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-			_exit(STATUS_UNKNOWN);
+		say_now("\nschwenk: interrupted: what was sent goes on; 'schwenk history' tells how it ended\n");
 		_exit(STATUS_UNKNOWN);
 	}
 	signal(sig, SIG_DFL);
 	raise(sig);
+}
+
+void session_if_interrupted(const char *unlinked, const char *said)
+{
+	unlinked_then = unlinked;
+	said_then = said;
 }
 
 static void watch_interrupt(bool change)
@@ -130,8 +145,8 @@ static int keep_problem(struct tool *tool, json_t *problem)
 	if (!tool->problems)
 		tool->problems = json_array();
 	json_array_append(tool->problems, problem);
-	if (!tool->json)
-		show_problem(tool, problem);
+	if (!tool->json && !(tool->quiet && strcmp(reply_text(problem, "severity"), "warning") == 0))
+		show_problem(tool, tool->say, problem);
 	return 0;
 }
 

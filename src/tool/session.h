@@ -31,6 +31,9 @@ int session_send(struct tool *, json_t *line, int fd, struct err *err);
 /* {"command":…} with what the options --note, --drop, … say. */
 json_t *session_request(const char *command);
 void session_close(struct tool *);
+/* What Ctrl-C leaves: unlinked is removed, said is written (NULL: nothing).
+ * Both stay the caller's, until it sets NULL. */
+void session_if_interrupted(const char *unlinked, const char *said);
 /* Members of a group, as an array of strings; NULL: told, status set. */
 json_t *session_members(struct tool *, const char *group, int *status);
 

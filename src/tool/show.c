@@ -1,5 +1,6 @@
 #include "tool/show.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tool/names.h"
@@ -7,50 +8,74 @@
 #include "tool/table.h"
 #include "tool/terminal.h"
 
-#define ZONES_SHOWN 50          /* of one switch; --json has all */
+#define ZONES_SHOWN 50          /* of one switch */
 
 static const char *arrow(const struct tool *tool)
 {
 	return tool->utf8 ? "\xe2\x86\x92" : "->";
 }
 
-/* Quoted for the shell where it needs to be: what we print can be pasted. */
-static size_t put_word(char *buf, size_t size, const char *word)
+/* Quoted for the shell where it needs to be. */
+static void put_word(FILE *out, const char *word, size_t n)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
-	size_t n = 0;
 
-	if (*word && strspn(word, safe) == strlen(word))
-		return (size_t)snprintf(buf, size, "%s", word);
-	if (size < 3)
-		return 0;
-	buf[n++] = '\'';
-	for (; *word && n + 6 < size; word++) {
-		if (*word == '\'')
-			n += (size_t)snprintf(buf + n, size - n, "'\\''");
-		else
-			buf[n++] = *word;
+	if (n && strspn(word, safe) >= n) {
+		fwrite(word, 1, n, out);
+		return;
 	}
-	buf[n++] = '\'';
-	buf[n] = '\0';
-	return n;
+	putc('\'', out);
+	for (; n; n--, word++) {
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			putc(*word, out);
+	}
+	putc('\'', out);
 }
 
-char *show_command(const struct tool *tool, const char *command, char *buf, size_t size)
+/* The names of zones may hold whatever the shell understands: a customer's
+ * zone must not be able to put a command of its own behind "back:". */
+char *show_command(const struct tool *tool, const char *command)
 {
-	char socket[400];
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	bool first = true;
 
-	put_word(socket, sizeof socket, tool->socket);
-	if (tool->socket_given && strncmp(command, "schwenk ", 8) == 0)
-		snprintf(buf, size, "schwenk -s %s %s", socket, command + 8);
-	else
-		snprintf(buf, size, "%s", command);
-	return buf;
+	if (!out)
+		return NULL;
+	while (*command) {
+		size_t n = strcspn(command, " ");
+
+		if (!first)
+			putc(' ', out);
+		put_word(out, command, n);
+		if (first && tool->socket_given) {
+			fputs(" -s ", out);
+			put_word(out, tool->socket, strlen(tool->socket));
+		}
+		first = false;
+		command += n;
+		command += strspn(command, " ");
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static void put(struct tool *tool, const char *text)
 {
 	terminal_put(tool->out, text);
+}
+
+static void put_command(struct tool *tool, const char *command)
+{
+	char *text = show_command(tool, command);
+
+	put(tool, text ? text : command);
+	free(text);
 }
 
 static void cell_zone(struct tool *tool, struct table *t, const json_t *object)
@@ -108,14 +133,16 @@ static void line(struct tool *tool, const char *label, const char *value)
 
 static void show_held(struct tool *tool, const json_t *held)
 {
-	char time[32], back[NAME_TEXT_MAX + 512], text[NAME_TEXT_MAX + 64];
+	char time[32], text[NAME_TEXT_MAX + 64], *back;
 
 	if (!json_is_object(held))
 		return;
+	back = show_command(tool, reply_text(held, "back"));
 	snprintf(text, sizeof text, "since %s by %s, switch %lld", terminal_time(reply_text(held, "since"), time),
 		*reply_text(held, "by") ? reply_text(held, "by") : "?", (long long)reply_number(held, "switch"));
 	line(tool, "held", text);
-	line(tool, "back", show_command(tool, reply_text(held, "back"), back, sizeof back));
+	line(tool, "back", back ? back : reply_text(held, "back"));
+	free(back);
 }
 
 void show_zone(struct tool *tool, const json_t *zone)
@@ -214,6 +241,31 @@ void show_history(struct tool *tool, const json_t *entries)
 	table_print(t, "nothing was switched yet");
 }
 
+void show_followed(struct tool *tool, const json_t *entry)
+{
+	const char *note = reply_text(entry, "note"), *by = reply_text(entry, "by");
+	const json_t *zone = json_array_get(json_object_get(entry, "zones"), 0);
+	char what[NAME_TEXT_MAX + 256], time[32];
+
+	history_what(tool, entry, what, sizeof what);
+	fprintf(tool->out, "%s  #%lld  ", terminal_time(reply_text(entry, "at"), time), (long long)reply_number(entry, "id"));
+	put(tool, *by ? by : "?");
+	fputs("  ", tool->out);
+	terminal_colour(tool, BOLD);
+	put(tool, reply_text(entry, "kind"));
+	terminal_colour(tool, PLAIN);
+	fputs("  ", tool->out);
+	put(tool, what);
+	if (reply_number(entry, "members") == 1)
+		fprintf(tool->out, ", serial %lld", (long long)reply_number(zone, "to_serial"));
+	if (*note) {
+		fputs("  (", tool->out);
+		put(tool, note);
+		putc(')', tool->out);
+	}
+	putc('\n', tool->out);
+}
+
 void show_groups(struct tool *tool, const json_t *groups, bool members)
 {
 	struct table *t;
@@ -294,11 +346,52 @@ static void status_jobs(struct tool *tool, const json_t *jobs)
 	}
 }
 
+/* One hold: its first zone, and how many more there are of the same switch. */
+static void status_hold(struct tool *tool, const json_t *zone, int64_t members)
+{
+	const json_t *hold = json_object_get(zone, "held");
+	char name[NAME_TEXT_MAX], time[32], more[32];
+
+	terminal_colour(tool, YELLOW);
+	put(tool, names_show(tool, reply_text(zone, "zone"), name));
+	if (members > 1)
+		fprintf(tool->out, " and %s more", terminal_number(members - 1, more));
+	terminal_colour(tool, PLAIN);
+	fprintf(tool->out, ": %s, since %s by ", reply_text(zone, "live"), terminal_time(reply_text(hold, "since"), time));
+	put(tool, *reply_text(hold, "by") ? reply_text(hold, "by") : "?");
+	fputs("\n    ", tool->out);
+	put_command(tool, reply_text(hold, "back"));
+	putc('\n', tool->out);
+}
+
+/* A group of thousands is one hold with one command back, not thousands. */
+static void status_held(struct tool *tool, const json_t *held)
+{
+	json_t *members = json_object();        /* of each command back */
+	const json_t *zone;
+	size_t i;
+
+	json_array_foreach(held, i, zone) {
+		const char *back = reply_text(json_object_get(zone, "held"), "back");
+
+		json_object_set_new(members, back, json_integer((json_int_t)reply_number(members, back) + 1));
+	}
+	if (json_array_size(held))
+		fprintf(tool->out, "\n%zu held, until confirm or rollback:\n", json_array_size(held));
+	json_array_foreach(held, i, zone) {
+		const char *back = reply_text(json_object_get(zone, "held"), "back");
+
+		if (reply_number(members, back) > 0)
+			status_hold(tool, zone, reply_number(members, back));
+		json_object_set_new(members, back, json_integer(0));
+	}
+	json_decref(members);
+}
+
 void show_status(struct tool *tool, const json_t *reply)
 {
-	const json_t *held = json_object_get(reply, "held"), *last = json_object_get(reply, "last"), *zone;
+	const json_t *last = json_object_get(reply, "last");
 	char text[128], up[64], zones[32], sets[32];
-	size_t i;
 
 	uptime_text(reply_number(reply, "uptime"), up, sizeof up);
 	snprintf(text, sizeof text, "%s, up %s", reply_text(reply, "version"), up);
@@ -309,20 +402,7 @@ void show_status(struct tool *tool, const json_t *reply)
 	status_processes(tool, reply);
 	status_space(tool, reply);
 	status_jobs(tool, json_object_get(reply, "jobs"));
-	if (json_array_size(held))
-		fprintf(tool->out, "\n%zu held, until confirm or rollback:\n", json_array_size(held));
-	json_array_foreach(held, i, zone) {
-		char name[NAME_TEXT_MAX], back[NAME_TEXT_MAX + 512], time[32];
-		const json_t *hold = json_object_get(zone, "held");
-
-		terminal_colour(tool, YELLOW);
-		put(tool, names_show(tool, reply_text(zone, "zone"), name));
-		terminal_colour(tool, PLAIN);
-		fprintf(tool->out, ": %s, since %s by %s\n    ", reply_text(zone, "live"),
-			terminal_time(reply_text(hold, "since"), time), reply_text(hold, "by"));
-		put(tool, show_command(tool, reply_text(hold, "back"), back, sizeof back));
-		putc('\n', tool->out);
-	}
+	status_held(tool, json_object_get(reply, "held"));
 	if (json_array_size(last)) {
 		fputs("\nlast switches:\n", tool->out);
 		show_history(tool, last);
@@ -382,7 +462,11 @@ static void show_outcome(struct tool *tool, const char *what, const json_t *zone
 		fprintf(tool->out, ": nothing changed: %s ", strcmp(what, "confirm") == 0 ? "not held; live is" : "already at");
 		put(tool, *to ? to : "no set");
 		if (*since)
-			fprintf(tool->out, " since %s%s%s", terminal_time(since, time), *by ? " by " : "", by);
+			fprintf(tool->out, " since %s", terminal_time(since, time));
+		if (*since && *by) {
+			fputs(" by ", tool->out);
+			put(tool, by);
+		}
 	} else if (strcmp(outcome, "no-previous") == 0) {
 		fputs(": stays: it had no set before", tool->out);
 	} else if (strcmp(what, "confirm") == 0) {
@@ -408,11 +492,27 @@ static void show_warnings(struct tool *tool, const json_t *zone)
 			"not follow; import the set anew with a higher serial", names_show(tool, reply_text(zone, "zone"), name));
 }
 
+/* confirm takes what rollback takes. */
+static void show_keep(struct tool *tool, const char *back)
+{
+	static const char rollback[] = "schwenk rollback";
+	char *keep;
+
+	if (strncmp(back, rollback, sizeof rollback - 1) != 0 || asprintf(&keep, "schwenk confirm%s", back + sizeof rollback - 1) < 0)
+		return;
+	fputs("keep: ", tool->out);
+	put_command(tool, keep);
+	putc('\n', tool->out);
+	free(keep);
+}
+
 void show_switch(struct tool *tool, const char *what, const json_t *reply, bool dry_run)
 {
 	const json_t *zones = json_object_get(reply, "zones"), *zone;
 	const char *back = reply_text(reply, "back");
 	double ms = (double)reply_number(reply, "duration_us") / 1000;
+	char number[32];
+	int64_t members;
 	size_t i;
 
 	if (tool->quiet)
@@ -420,31 +520,27 @@ void show_switch(struct tool *tool, const char *what, const json_t *reply, bool 
 	if (dry_run)
 		fputs("would be done:\n", tool->out);
 	json_array_foreach(zones, i, zone) {
-		if (i == ZONES_SHOWN && json_array_size(zones) > ZONES_SHOWN + 1) {
-			fprintf(tool->out, "... and %zu more zones (--json lists all)\n", json_array_size(zones) - i);
+		if (i == ZONES_SHOWN && json_array_size(zones) > ZONES_SHOWN + 1)
 			break;
-		}
 		show_outcome(tool, what, zone);
 	}
+	/* the reply itself leaves out some of very many */
+	members = reply_number(reply, "members");
+	if (members < (int64_t)json_array_size(zones))
+		members = (int64_t)json_array_size(zones);
+	if (members > (int64_t)i)
+		fprintf(tool->out, "... and %s more zones\n", terminal_number(members - (int64_t)i, number));
 	fflush(tool->out);
 	json_array_foreach(zones, i, zone)
 		show_warnings(tool, zone);
 	if (!dry_run && json_is_integer(json_object_get(reply, "switch")))
 		fprintf(tool->out, "switch %lld, visible to every client after %.1f ms\n", (long long)reply_number(reply, "switch"), ms);
-	if (!dry_run && strcmp(what, "cutover") == 0 && strncmp(back, "schwenk rollback", 16) == 0) {
-		char keep[NAME_TEXT_MAX * 2], buf[NAME_TEXT_MAX * 2 + 512];
-
-		snprintf(keep, sizeof keep, "schwenk confirm%s", back + 16);
-		fputs("keep: ", tool->out);
-		put(tool, show_command(tool, keep, buf, sizeof buf));
-		putc('\n', tool->out);
-	}
+	if (!dry_run && strcmp(what, "cutover") == 0)
+		show_keep(tool, back);
 	if (*back) {
-		char buf[NAME_TEXT_MAX * 2 + 512];
-
 		terminal_colour(tool, BOLD);
 		fputs("back: ", tool->out);
-		put(tool, show_command(tool, back, buf, sizeof buf));
+		put_command(tool, back);
 		terminal_colour(tool, PLAIN);
 		putc('\n', tool->out);
 	}
@@ -457,13 +553,13 @@ void show_candidates(struct tool *tool, const json_t *candidates)
 	size_t i;
 
 	json_array_foreach(candidates, i, candidate) {
-		char command[NAME_TEXT_MAX + 512], to[80];
+		char *command = show_command(tool, reply_text(candidate, "command"));
 
-		snprintf(to, sizeof to, "%.79s", reply_text(candidate, "to"));
 		table_row(t);
 		cell_zone(tool, t, candidate);
-		table_cell(t, to, PLAIN);
-		table_cell(t, show_command(tool, reply_text(candidate, "command"), command, sizeof command), BOLD);
+		table_cell(t, reply_text(candidate, "to"), PLAIN);
+		table_cell(t, command ? command : "", BOLD);
+		free(command);
 	}
 	table_print(t, NULL);
 }
@@ -505,27 +601,25 @@ void show_diff_row(struct tool *tool, const json_t *row)
 	diff_lines(tool, '+', new, old);
 }
 
-void show_problem(struct tool *tool, const json_t *problem)
+void show_problem(struct tool *tool, FILE *out, const json_t *problem)
 {
 	const char *file = reply_text(problem, "file"), *severity = reply_text(problem, "severity");
 	const char *rule = reply_text(problem, "rule");
 	int64_t line_number = reply_number(problem, "line"), column = reply_number(problem, "column");
 	bool warning = strcmp(severity, "warning") == 0;
 
-	if (warning && tool->quiet)
-		return;
 	terminal_progress_clear(tool);
-	terminal_put(tool->say, file);
+	terminal_put(out, file);
 	if (*file && line_number > 0)
-		fprintf(tool->say, ":%lld", (long long)line_number);
+		fprintf(out, ":%lld", (long long)line_number);
 	if (*file && line_number > 0 && column > 0)
-		fprintf(tool->say, ":%lld", (long long)column);
-	fprintf(tool->say, "%s%s: ", *file ? ": " : "", warning ? "warning" : "error");
-	terminal_put(tool->say, reply_text(problem, "message"));
+		fprintf(out, ":%lld", (long long)column);
+	fprintf(out, "%s%s: ", *file ? ": " : "", warning ? "warning" : "error");
+	terminal_put(out, reply_text(problem, "message"));
 	if (*rule) {
-		fputs(" [", tool->say);
-		terminal_put(tool->say, rule);
-		putc(']', tool->say);
+		fputs(" [", out);
+		terminal_put(out, rule);
+		putc(']', out);
 	}
-	putc('\n', tool->say);
+	putc('\n', out);
 }

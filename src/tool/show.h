@@ -8,6 +8,8 @@ void show_zones(struct tool *, const json_t *zones);
 void show_zone(struct tool *, const json_t *zone);
 void show_sets(struct tool *, const json_t *sets);
 void show_history(struct tool *, const json_t *entries);
+/* One entry on a line of its own: more may come later. */
+void show_followed(struct tool *, const json_t *entry);
 void show_groups(struct tool *, const json_t *groups, bool members);
 void show_status(struct tool *, const json_t *reply);
 void show_stats(struct tool *, const json_t *reply);
@@ -16,9 +18,10 @@ void show_switch(struct tool *, const char *what, const json_t *reply, bool dry_
 void show_candidates(struct tool *, const json_t *candidates);
 /* A row of a diff, as lines of + and -. */
 void show_diff_row(struct tool *, const json_t *row);
-/* file:line:column: severity: message [rule], on say. */
-void show_problem(struct tool *, const json_t *problem);
-/* A command that the daemon names, as it must be typed here (with our -s). */
-char *show_command(const struct tool *, const char *command, char *buf, size_t size);
+/* file:line:column: severity: message [rule]. */
+void show_problem(struct tool *, FILE *, const json_t *problem);
+/* A command that the daemon names, as it can be pasted here: with our -s, and
+ * each word quoted where the shell needs it. malloc'd; NULL: no memory. */
+char *show_command(const struct tool *, const char *command);
 
 #endif

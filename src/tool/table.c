@@ -23,7 +23,7 @@ struct table *table_new(struct tool *tool, const char *columns)
 	scols_table_set_stream(table->t, tool->out);
 	scols_table_enable_colors(table->t, tool->colour);
 	/* a pipe gets whole lines, whatever the width of the terminal behind */
-	if (!tool->colour && !tool->utf8)
+	if (!tool->terminal)
 		scols_table_set_termforce(table->t, SCOLS_TERMFORCE_NEVER);
 	while (*columns) {
 		size_t n = strcspn(columns, "|");

@@ -15,10 +15,10 @@
 void terminal_setup(struct tool *tool)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool out = isatty(fileno(tool->out));
 
-	tool->colour = out && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
-	tool->utf8 = out && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	tool->terminal = isatty(fileno(tool->out));
+	tool->colour = tool->terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+	tool->utf8 = tool->terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	tool->bar = isatty(fileno(tool->say)) && term && strcmp(term, "dumb") != 0;
 }
 
@@ -172,16 +172,20 @@ void terminal_progress_clear(struct tool *tool)
 
 char terminal_ask(struct tool *tool, const char *question, const char *letters)
 {
+	bool terminal = isatty(STDIN_FILENO);
 	char line[64];
 
-	if (!isatty(STDIN_FILENO))
-		return 0;
 	for (;;) {
+		bool end;
+
 		fflush(tool->out);
 		terminal_put(tool->say, question);
 		putc(' ', tool->say);
 		fflush(tool->say);
-		if (!fgets(line, sizeof line, stdin))
+		end = !fgets(line, sizeof line, stdin);
+		if (end || !terminal)
+			putc('\n', tool->say);   /* nobody has typed one */
+		if (end)
 			return 0;
 		if (line[0] && line[0] != '\n' && strchr(letters, line[0]))
 			return line[0];

@@ -25,7 +25,7 @@ void terminal_progress_clear(struct tool *);
 /* The bar as a line without control octets; for the above, and tests. */
 void terminal_progress_text(char *buf, size_t size, const json_t *progress, double seconds);
 
-/* Asks on the terminal; gives one of the letters, or 0: no terminal or end. */
+/* Asks; gives one of the letters, or 0: standard input has ended. */
 char terminal_ask(struct tool *, const char *question, const char *letters);
 
 #endif

@@ -17,7 +17,7 @@
 
 /* ---- what is told ---------------------------------------------------------------------- */
 
-bool tool_print_json(struct tool *tool, json_t *reply)
+bool tool_print_json(struct tool *tool, const json_t *reply)
 {
 	json_t *shown;
 
@@ -25,7 +25,7 @@ bool tool_print_json(struct tool *tool, json_t *reply)
 		return false;
 	/* "v" first, then what the daemon sent */
 	shown = json_pack("{s:i}", "v", 1);
-	json_object_update(shown, reply);
+	json_object_update(shown, (json_t *)(uintptr_t)reply);
 	if (tool->problems && !json_object_get(shown, "problems"))
 		json_object_set(shown, "problems", tool->problems);
 	json_dumpf(shown, tool->out, JSON_COMPACT);
@@ -75,15 +75,17 @@ void tool_note(struct tool *tool, const char *fmt, ...)
 
 /* ---- start ------------------------------------------------------------------------------ */
 
-/* -s, else what the default configuration says, where we may read it. */
+/* -s, else the environment, else what the default configuration says, where we
+ * may read it. */
 static void find_socket(struct tool *tool, const struct args *args)
 {
+	const char *socket = getenv("SCHWENK_SOCKET");
 	struct conf *conf;
 	struct err err = ERR_INIT;
 
 	tool->socket_given = args_has(args, "socket");
-	if (tool->socket_given) {
-		tool->socket = args_get(args, "socket");
+	if (tool->socket_given || (socket && *socket)) {
+		tool->socket = tool->socket_given ? args_get(args, "socket") : socket;
 		return;
 	}
 	tool->socket = DEFAULT_SOCKET;
@@ -94,14 +96,27 @@ static void find_socket(struct tool *tool, const struct args *args)
 	}
 }
 
+/* JSON has no other text than UTF-8: what could not be sent must not be left
+ * out in silence, a note above all. Files' names stay here. */
+static int check_options(struct tool *tool, const struct args *args)
+{
+	for (size_t i = 0; i < args->value_count; i++) {
+		const struct arg_value *v = &args->values[i];
+		json_t *text = v->value ? json_string(v->value) : NULL;
+
+		if (v->value && !text && strcmp(v->option->name, "dir") != 0 && strcmp(v->option->name, "socket") != 0)
+			return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "the value of --%s is not UTF-8", v->option->name);
+		json_decref(text);
+	}
+	return STATUS_DONE;
+}
+
 int tool_run(struct tool *tool, const struct args *args)
 {
-	int status;
+	int status = check_options(tool, args);
 
-	if (args->command)
-		status = args->command->run(tool, args);
-	else
-		status = command_status(tool, args);
+	if (status == STATUS_DONE)
+		status = args->command ? args->command->run(tool, args) : command_status(tool, args);
 	session_close(tool);
 	json_decref(tool->problems);
 	tool->problems = NULL;
@@ -129,8 +144,8 @@ int tool_main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	terminal_setup(&tool);
 	if (args_parse(&args, argc, argv, &err) < 0) {
-		for (size_t i = 0; i < args.value_count; i++)
-			tool.json = tool.json || strcmp(args.values[i].option->name, "json") == 0;
+		for (int i = 1; i < argc; i++)
+			tool.json = tool.json || strcmp(argv[i], "--json") == 0;
 		status = tool_error(&tool, STATUS_USAGE, &err);
 	} else if (args_has(&args, "version")) {
 		printf("schwenk %s, jansson %s\n", PACKAGE_VERSION, JANSSON_VERSION);

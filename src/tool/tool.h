@@ -32,6 +32,7 @@ struct tool {
 	bool socket_given;      /* by -s: then the commands that we print name it, too */
 	bool json, quiet;
 	FILE *out, *say;        /* results; everything else */
+	bool terminal;          /* out is one */
 	bool colour;            /* on out */
 	bool utf8;              /* out is a terminal that shows it */
 	bool bar;               /* say is a terminal */
@@ -53,7 +54,7 @@ int tool_fail(struct tool *, int status, const char *code, const char *fmt, ...)
 /* A line for people; nothing with -q or --json. */
 void tool_note(struct tool *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* With --json: prints the reply ("v" and the problems put in), gives true. */
-bool tool_print_json(struct tool *, json_t *reply);
+bool tool_print_json(struct tool *, const json_t *reply);
 
 /* ---- commands, by file ------------------------------------------------------ */
 int command_status(struct tool *, const struct args *);         /* cmd_admin.c */

@@ -36,6 +36,7 @@ static int step(struct server *s, struct lines *lines, int socket, const char *l
 {
 	int fd = lines_take_fd(lines);
 	const struct server_step *now = at < s->steps ? &s->step[at] : NULL;
+	size_t n;
 
 	append(s->lines, line, size);
 	append(s->lines, "\n", 1);
@@ -49,7 +50,8 @@ static int step(struct server *s, struct lines *lines, int socket, const char *l
 	}
 	if (!now || !now->reply)
 		return -1;
-	return send(socket, now->reply, strlen(now->reply), MSG_NOSIGNAL) < 0 ? -1 : 0;
+	n = strcspn(now->reply, SERVER_CLOSE);
+	return send(socket, now->reply, n, MSG_NOSIGNAL) < 0 || now->reply[n] ? -1 : 0;
 }
 
 static void *serve(void *arg)

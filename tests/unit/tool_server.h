@@ -6,6 +6,7 @@
 
 #define SERVER_STEPS 32
 #define SERVER_TEXT 65536
+#define SERVER_CLOSE "\004"     /* at a reply's end: then the connection is closed, too */
 
 /* For each line that the tool sends: what goes back. */
 struct server_step {
