@@ -73,18 +73,36 @@ int command_group(struct tool *tool, const struct args *args)
 	return simple(tool, request, done);
 }
 
+/* Members come in slices: they are gathered first. */
+static int list_members(struct tool *tool, const char *group)
+{
+	json_t *zones, *reply;
+	int status;
+
+	zones = session_group(tool, group, &status);
+	if (!zones)
+		return status;
+	reply = json_pack("{s:b,s:[{s:s,s:I,s:O}]}", "ok", 1, "groups", "group", group,
+		"members", (json_int_t)json_array_size(zones), "zones", zones);
+	if (!tool_print_json(tool, reply))
+		show_members(tool, zones);
+	json_decref(reply);
+	json_decref(zones);
+	return STATUS_DONE;
+}
+
 int command_group_list(struct tool *tool, const struct args *args)
 {
-	json_t *request = session_request("group-list"), *reply;
+	json_t *reply;
 	int status;
 
 	if (args->count)
-		json_object_set_new(request, "group", json_string(args->arg[0]));
-	status = session_ask(tool, request, -1, NULL, &reply);
+		return list_members(tool, args->arg[0]);
+	status = session_ask(tool, session_request("group-list"), -1, NULL, &reply);
 	if (status != STATUS_DONE)
 		return status;
 	if (!tool_print_json(tool, reply))
-		show_groups(tool, json_object_get(reply, "groups"), args->count > 0);
+		show_groups(tool, json_object_get(reply, "groups"));
 	json_decref(reply);
 	return STATUS_DONE;
 }

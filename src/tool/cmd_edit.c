@@ -21,6 +21,8 @@ static int show_changed(struct tool *tool, const char *target, const json_t *rep
 	const json_t *set = json_object_get(reply, "set");
 	const char *name = *reply_text(set, "set") ? reply_text(set, "set") : target;
 
+	if (dry_run)
+		show_diff(tool, reply);
 	if (strcmp(outcome, "unchanged") == 0)
 		tool_note(tool, "%s: unchanged", name);
 	else if (dry_run)
@@ -190,9 +192,11 @@ static int fetch(struct tool *tool, struct edit *edit)
 	return copy_file(edit->text, edit->original, &err) < 0 ? tool_error(tool, STATUS_REFUSED, &err) : STATUS_DONE;
 }
 
-/* Runs a program to its end; Ctrl-C is its own business meanwhile. */
-static int run_program(char *const argv[])
+/* To its end; Ctrl-C is the editor's own business meanwhile. */
+static int run_editor(const struct edit *edit)
 {
+	/* $EDITOR may have arguments: the shell takes it apart */
+	static const char run[] = "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"";
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
 	int status = -1;
 	pid_t pid;
@@ -204,7 +208,7 @@ static int run_program(char *const argv[])
 	if (pid == 0) {
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
-		execvp(argv[0], argv);
+		execlp("sh", "sh", "-c", run, "sh", edit->text, (char *)NULL);
 		_exit(127);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -214,34 +218,21 @@ static int run_program(char *const argv[])
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
 }
 
-static int run_editor(struct edit *edit)
-{
-	/* $EDITOR may have arguments: the shell takes it apart */
-	char sh[] = "sh", c[] = "-c", run[] = "exec ${VISUAL:-${EDITOR:-vi}} \"$1\"";
-	char *const argv[] = { sh, c, run, sh, edit->text, NULL };
-
-	return run_program(argv);
-}
-
-static void show_difference(struct tool *tool, struct edit *edit)
-{
-	char diff[] = "diff", colour[] = "--color=always", plain[] = "--color=never", u[] = "-u", l[] = "-L";
-	char was[] = "before", is[] = "after";
-	char *const argv[] = { diff, tool->colour ? colour : plain, u, l, was, l, is, edit->original, edit->text, NULL };
-
-	if (tool->json || tool->quiet)
-		return;
-	fflush(tool->out);
-	if (run_program(argv) > 1)
-		tool_note(tool, "the difference is not shown: diff is not there");
-}
-
 static bool same_text(const char *a, const char *b)
 {
-	char cmp[] = "cmp", s[] = "-s", dash[] = "--";
-	char *const argv[] = { cmp, s, dash, (char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL };
+	FILE *f = fopen(a, "re"), *g = fopen(b, "re");
+	int c = f && g ? 0 : EOF;
+	bool same = f && g;
 
-	return run_program(argv) == 0;
+	while (same && c != EOF) {
+		c = getc(f);
+		same = c == getc(g);
+	}
+	if (f)
+		fclose(f);
+	if (g)
+		fclose(g);
+	return same;
 }
 
 /* One edit request; *reply is ok or not. */
@@ -287,7 +278,8 @@ static enum verdict judge(struct tool *tool, const struct args *args, struct edi
 	}
 	if (strcmp(reply_text(reply, "outcome"), "unchanged") == 0)
 		return NOTHING;
-	show_difference(tool, edit);
+	if (!tool->json && !tool->quiet)
+		show_diff(tool, reply);
 	if (args_has(args, "yes"))
 		return APPLY;
 	snprintf(question, sizeof question, "Apply this to %s? [y]es, [e]dit again, [n]o", edit->target);

@@ -142,13 +142,17 @@ static int send_files(void *arg, struct tool *tool, unsigned n, struct err *err)
 static int show_directory(struct tool *tool, const json_t *reply)
 {
 	const json_t *failed = json_object_get(reply, "failed"), *removed = json_object_get(reply, "removed"), *one;
-	char zones[32], live[32], same[32], staged[32];
+	int64_t failures = reply_number(reply, "failures");
+	char zones[32], live[32], same[32], staged[32], number[32];
 	size_t i;
 
-	tool_note(tool, "%s zones: %s live, %s staged, %s unchanged, %zu removed, %zu failed",
+	if (failures < (int64_t)json_array_size(failed))
+		failures = (int64_t)json_array_size(failed);
+
+	tool_note(tool, "%s zones: %s live, %s staged, %s unchanged, %zu removed, %s failed",
 		terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "live"), live),
 		terminal_number(reply_number(reply, "staged"), staged), terminal_number(reply_number(reply, "unchanged"), same),
-		json_array_size(removed), json_array_size(failed));
+		json_array_size(removed), terminal_number(failures, number));
 	json_array_foreach(removed, i, one)
 		tool_note(tool, "removed: %s", json_string_value(one) ? json_string_value(one) : "");
 	json_array_foreach(failed, i, one) {
@@ -158,6 +162,8 @@ static int show_directory(struct tool *tool, const json_t *reply)
 		terminal_put(tool->say, reply_text(json_object_get(one, "error"), "message"));
 		putc('\n', tool->say);
 	}
+	if (failures > (int64_t)i)
+		fprintf(tool->say, "... and %s more\n", terminal_number(failures - (int64_t)i, number));
 	return json_array_size(failed) ? STATUS_PART : STATUS_DONE;
 }
 

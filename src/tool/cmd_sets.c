@@ -149,7 +149,7 @@ static int read_rows(struct tool *tool, FILE *file, json_t *rows)
 	return ferror(file) ? tool_fail(tool, STATUS_REFUSED, ERR_SYSTEM, "reading the difference: %s", strerror(errno)) : STATUS_DONE;
 }
 
-static int show_diff(struct tool *tool, FILE *file, json_t *reply)
+static int show_file(struct tool *tool, FILE *file, json_t *reply)
 {
 	json_t *rows = tool->json ? json_array() : NULL;
 	int status = read_rows(tool, file, rows);
@@ -159,9 +159,7 @@ static int show_diff(struct tool *tool, FILE *file, json_t *reply)
 		json_object_set_new(reply, "more", json_false());
 		tool_print_json(tool, reply);
 	} else if (status == STATUS_DONE) {
-		fflush(tool->out);
-		tool_note(tool, "RRsets: %lld added, %lld removed, %lld changed", (long long)reply_number(reply, "added"),
-			(long long)reply_number(reply, "removed"), (long long)reply_number(reply, "changed"));
+		show_diff_counts(tool, reply);
 	}
 	json_decref(rows);
 	return status;
@@ -187,7 +185,7 @@ int command_diff(struct tool *tool, const struct args *args)
 	request = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "command", "diff", "from", a, "to", b);
 	status = session_ask(tool, request, fileno(file), NULL, &reply);
 	if (status == STATUS_DONE) {
-		status = show_diff(tool, file, reply);
+		status = show_file(tool, file, reply);
 		json_decref(reply);
 	}
 	fclose(file);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/commands.h"
+#include "tool/names.h"
 #include "tool/show.h"
 #include "tool/terminal.h"
 
@@ -248,22 +249,46 @@ int session_ask(struct tool *tool, json_t *request, int fd, const struct session
 	return session_refused(tool, *reply);
 }
 
-json_t *session_members(struct tool *tool, const char *group, int *status)
+/* One reply's worth of members, behind *after, which is moved on; "": the last. */
+static int more_members(struct tool *tool, const char *group, char after[NAME_TEXT_MAX], json_t *zones)
 {
-	json_t *request = session_request("group-list"), *reply, *zones;
+	json_t *request = session_request("group-list"), *reply;
+	int status;
 
 	json_object_set_new(request, "group", json_string(group));
-	*status = session_ask(tool, request, -1, NULL, &reply);
-	if (*status != STATUS_DONE)
-		return NULL;
-	zones = json_object_get(json_array_get(json_object_get(reply, "groups"), 0), "zones");
-	zones = json_is_array(zones) ? json_incref(zones) : json_array();
+	if (*after)
+		json_object_set_new(request, "after", json_string(after));
+	status = session_ask(tool, request, -1, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	json_array_extend(zones, json_object_get(json_array_get(json_object_get(reply, "groups"), 0), "zones"));
+	snprintf(after, NAME_TEXT_MAX, "%s", reply_true(reply, "more") ? reply_text(reply, "after") : "");
 	json_decref(reply);
-	if (json_array_size(zones) == 0) {
-		*status = tool_fail(tool, STATUS_REFUSED, ERR_NO_SUCH_GROUP, "group %s has no members: add some by "
-			"'schwenk group add %s ZONE…'", group, group);
-		json_decref(zones);
-		return NULL;
-	}
-	return zones;
+	return STATUS_DONE;
+}
+
+json_t *session_group(struct tool *tool, const char *group, int *status)
+{
+	json_t *zones = json_array();
+	char after[NAME_TEXT_MAX] = "";
+
+	do
+		*status = more_members(tool, group, after, zones);
+	while (*status == STATUS_DONE && *after);
+	if (*status == STATUS_DONE)
+		return zones;
+	json_decref(zones);
+	return NULL;
+}
+
+json_t *session_members(struct tool *tool, const char *group, int *status)
+{
+	json_t *zones = session_group(tool, group, status);
+
+	if (!zones || json_array_size(zones))
+		return zones;
+	*status = tool_fail(tool, STATUS_REFUSED, ERR_NO_SUCH_ZONE, "group %s has no members: add some by 'schwenk group add %s ZONE…'",
+		group, group);
+	json_decref(zones);
+	return NULL;
 }

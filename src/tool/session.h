@@ -35,6 +35,8 @@ void session_close(struct tool *);
  * Both stay the caller's, until it sets NULL. */
 void session_if_interrupted(const char *unlinked, const char *said);
 /* Members of a group, as an array of strings; NULL: told, status set. */
+json_t *session_group(struct tool *, const char *group, int *status);
+/* The same; here an empty group is an error. */
 json_t *session_members(struct tool *, const char *group, int *status);
 
 /* Shorthands for replies: "" and 0 for what is not there. */

@@ -10,7 +10,8 @@ void show_sets(struct tool *, const json_t *sets);
 void show_history(struct tool *, const json_t *entries);
 /* One entry on a line of its own: more may come later. */
 void show_followed(struct tool *, const json_t *entry);
-void show_groups(struct tool *, const json_t *groups, bool members);
+void show_groups(struct tool *, const json_t *groups);
+void show_members(struct tool *, const json_t *zones);
 void show_status(struct tool *, const json_t *reply);
 void show_stats(struct tool *, const json_t *reply);
 /* The reply of cutover, rollback and confirm; the command back comes last. */
@@ -18,6 +19,9 @@ void show_switch(struct tool *, const char *what, const json_t *reply, bool dry_
 void show_candidates(struct tool *, const json_t *candidates);
 /* A row of a diff, as lines of + and -. */
 void show_diff_row(struct tool *, const json_t *row);
+void show_diff_counts(struct tool *, const json_t *reply);
+/* Both, of a reply that has the rows itself. */
+void show_diff(struct tool *, const json_t *reply);
 /* file:line:column: severity: message [rule]. */
 void show_problem(struct tool *, FILE *, const json_t *problem);
 /* A command that the daemon names, as it can be pasted here: with our -s, and

@@ -316,7 +316,8 @@ static void edit_asks(void **state)
 	static const struct server_step steps[] = {
 		{ SETS, NULL },
 		{ "{\"ok\":true}\n", "one\n" },
-		{ "{\"ok\":true,\"outcome\":\"staged\"}\n", NULL },
+		{ "{\"ok\":true,\"outcome\":\"staged\",\"added\":1,\"removed\":0,\"changed\":0,\"rows\":[{\"kind\":\"+\",\"old\":[],"
+		  "\"new\":[\"b. 60 IN A 192.0.2.2\"]}],\"more\":false}\n", NULL },
 		{ "{\"ok\":true,\"outcome\":\"staged\",\"set\":{\"set\":\"a.example@x\"}}\n", NULL },
 	};
 	char path[256] = "";
@@ -326,6 +327,8 @@ static void edit_asks(void **state)
 	answer_with("what?\ny\n");
 	run_steps(&run, "edit a.example@x", steps, 4);
 	assert_int_equal(run.status, STATUS_DONE);
+	assert_string_equal(run.out, "+ b. 60 IN A 192.0.2.2\n");
+	has(run.say, "RRsets: 1 added, 0 removed, 0 changed\n");
 	has(run.say, "Apply this to a.example@x?");
 	has(run.say, "a.example@x: changed; no answer does");
 	run_free(&run);

@@ -191,13 +191,15 @@ static void groups_go_as_groups(void **state)
 static void groups_are_expanded_where_the_request_has_none(void **state)
 {
 	static const struct server_step steps[] = {
-		{ "{\"ok\":true,\"groups\":[{\"group\":\"g\",\"members\":2,\"zones\":[\"a.example\",\"b.example\"]}]}\n", NULL },
+		{ "{\"ok\":true,\"groups\":[{\"group\":\"g\",\"members\":2,\"zones\":[\"a.example\"]}],\"more\":true,\"after\":\"a.example\"}\n", NULL },
+		{ "{\"ok\":true,\"groups\":[{\"group\":\"g\",\"members\":2,\"zones\":[\"b.example\"]}],\"more\":false}\n", NULL },
 		{ "{\"ok\":true}\n", NULL },
 	};
 	struct run run;
 
-	run_steps(&run, "drop --group g @old", steps, 2);
+	run_steps(&run, "drop --group g @old", steps, 3);
 	assert_int_equal(run.status, STATUS_DONE);
+	has(run.server.lines, "\"after\":\"a.example\"");
 	has(run.server.lines, "\"sets\":[\"a.example@old\",\"b.example@old\"]");
 	run_free(&run);
 }
@@ -211,6 +213,29 @@ static void rollback_alone_lists_and_does_nothing(void **state)
 	assert_int_equal(run.status, STATUS_USAGE);
 	has(run.out, " rollback shop.example");
 	has(run.say, "nothing was rolled back");
+	run_free(&run);
+}
+
+static void a_member_alone_names_its_group(void **state)
+{
+	struct run run;
+
+	run_reply(&run, "rollback a.example", "{\"ok\":true,\"switch\":9,\"zones\":[],\"groups_back\":[\"schwenk rollback --group g\"],"
+		"\"back\":\"schwenk cutover a.example@new\",\"duration_us\":1}\n");
+	has(run.out, "the whole group: schwenk -s ");
+	has(run.out, " rollback --group g\n");
+	run_free(&run);
+}
+
+static void counters_stand_by_worker(void **state)
+{
+	struct run run;
+
+	run_reply(&run, "stats", "{\"ok\":true,\"workers\":[{\"number\":1,\"queries\":2,\"rcode\":{\"NOERROR\":2}},{\"number\":2,"
+		"\"queries\":3,\"rcode\":{\"REFUSED\":3}}],\"total\":{\"queries\":5,\"rcode\":{\"NOERROR\":2,\"REFUSED\":3}}}\n");
+	has(run.out, "COUNTER       TOTAL WORKER 1 WORKER 2\n");
+	has(run.out, "queries           5        2        3\n");
+	has(run.out, "rcode NOERROR     2        2        0\n");
 	run_free(&run);
 }
 
@@ -240,18 +265,19 @@ static void a_note_is_never_left_out(void **state)
 
 static void status_tells_a_hold_once(void **state)
 {
-#define HELD(zone, back) "{\"zone\":\"" zone "\",\"live\":\"new\",\"held\":{\"switch\":7,\"since\":\"2026-11-24T04:00:05Z\"," \
-	"\"by\":\"ann\",\"back\":\"schwenk rollback " back "\"}}"
+#define HELD(zone, group, back) "{\"zone\":\"" zone "\",\"live\":\"new\",\"held\":{\"switch\":7,\"since\":\"2026-11-24T04:00:05Z\"," \
+	"\"by\":\"ann\",\"group\":" group ",\"members\":1200,\"back\":\"schwenk rollback " back "\"}}"
 	struct run run;
 
 	run_reply(&run, "status", "{\"ok\":true,\"version\":\"1\",\"uptime\":61,\"zones\":3,\"sets\":6,\"held\":["
-		HELD("a.example", "--group g") "," HELD("b.example", "b.example") "," HELD("c.example", "--group g") "],\"last\":[],"
-		"\"workers\":[],\"writer\":{\"pid\":1},\"jobs\":[],\"space\":{\"catalog\":0.01,\"images\":0.2}}\n");
+		HELD("a.example", "\"g\"", "--group g") "," HELD("b.example", "null", "b.example") "],\"held_more\":2,\"last\":["
+		"{\"id\":7,\"kind\":\"cutover\",\"at\":\"2026-11-24T04:00:05Z\",\"by\":\"ann\",\"zones\":[{\"zone\":\"b.example\","
+		"\"from\":\"x\",\"to\":\"y\",\"to_serial\":9}],\"members\":1,\"back\":\"schwenk rollback b.example\"}],\"workers\":[],\"writer\":{\"pid\":1},\"jobs\":[],\"space\":{\"catalog\":0.01,\"images\":0.2}}\n");
 	assert_int_equal(run.status, STATUS_DONE);
-	has(run.out, "\n3 held, until confirm or rollback:\n");
-	has(run.out, "\na.example and 1 more: new, since 2026-11-24 04:00:05 by ann\n    schwenk -s ");
+	has(run.out, "\ngroup g (1,200 zones): new, since 2026-11-24 04:00:05 by ann\n    schwenk -s ");
 	has(run.out, " rollback --group g\nb.example: new, ");
-	has_not(run.out, "c.example");
+	has(run.out, "\n... and 2 more zones: schwenk zones --held\n");
+	has(run.out, "cutover  b.example: x -> y, serial 9\n    schwenk -s ");
 	run_free(&run);
 }
 
@@ -396,6 +422,8 @@ int main(void)
 		cmocka_unit_test(groups_go_as_groups),
 		cmocka_unit_test(groups_are_expanded_where_the_request_has_none),
 		cmocka_unit_test(rollback_alone_lists_and_does_nothing),
+		cmocka_unit_test(a_member_alone_names_its_group),
+		cmocka_unit_test(counters_stand_by_worker),
 		cmocka_unit_test(warnings_of_a_switch),
 		cmocka_unit_test(a_note_is_never_left_out),
 		cmocka_unit_test(status_tells_a_hold_once),
