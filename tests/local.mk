@@ -6,6 +6,8 @@ include tests/unit/base.mk
 include tests/unit/wire.mk
 include tests/unit/image.mk
 include tests/unit/store.mk
+include tests/unit/edition.mk
+include tests/unit/snapshot.mk
 include tests/unit/answer.mk
 include tests/unit/zone.mk
 include tests/unit/ipc.mk

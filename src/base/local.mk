@@ -4,4 +4,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/bytes.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h \
+	src/base/glob.c src/base/glob.h \
 	src/base/log.c src/base/log.h

@@ -123,7 +123,9 @@ const struct control_command control_commands[] = {
 		NEED("zones", KEY_STRINGS, "who leaves")),
 		"take zones out of a group", false },
 	{ "group-list", RIGHT_READ, RUN_MAIN, false, KEYS(
-		MAY("group", KEY_STRING, "only this one, with its members")),
+		MAY("group", KEY_STRING, "only this one, with its members")
+		MAY("after", KEY_STRING, "resume behind this member")
+		MAY("limit", KEY_INTEGER, "at most so many members")),
 		"the groups", false },
 	{ "drop", RIGHT_STAGE, RUN_WRITER, false, KEYS(
 		NEED("sets", KEY_STRINGS, "ZONE@SET")),

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/lines.h"
+#include "daemon/handlers_jobs.h"
 #include "daemon/peer_rights.h"
 #include "daemon/request.h"
 
@@ -32,6 +33,7 @@ struct peer {
 	struct who who;
 	int right;
 	struct request *current;
+	bool asked;                     /* for files, by the request before: an answer may come late */
 	char *waiting;                  /* a request that came while `current` takes files */
 	size_t waiting_size;
 	int64_t partial_since_us;       /* half a line is here since; 0: none */
@@ -183,6 +185,7 @@ void request_reply(struct request *r, json_t *reply)
 		json_object_set_new(reply, "ok", json_true());
 	if (p) {
 		p->current = NULL;
+		p->asked = r->file != NULL;
 		p->idle_since_us = clock_boot_us();
 		peer_put(p, reply);
 		if (!p->dead)
@@ -251,15 +254,30 @@ static void peer_begin_request(struct peer *p, json_t *json, const struct contro
 		handle_request(r);
 }
 
+/* The answer to a question whose request has failed meanwhile: the client had
+ * not heard of it, and waits for no reply. */
+static bool peer_late_answer(struct peer *p, const char *line, size_t size)
+{
+	json_t *json = p->asked ? json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	bool late = !json_object_get(json, "command") && (json_object_get(json, "file") || json_object_get(json, "end"));
+	int fd = late ? lines_take_fd(&p->lines) : -1;
+
+	json_decref(json);
+	if (fd >= 0)
+		close(fd);
+	return late;
+}
+
 static void peer_request_line(struct peer *p, const char *line, size_t size)
 {
 	const struct control_command *command;
 	struct err err = ERR_INIT;
 	json_t *json;
 
-	if (control_request_parse(line, size, &json, &command, &err) < 0)
-		peer_refuse(p, &err);
-	else
+	if (control_request_parse(line, size, &json, &command, &err) < 0) {
+		if (!peer_late_answer(p, line, size))
+			peer_refuse(p, &err);
+	} else
 		peer_begin_request(p, json, command, command->fd ? lines_take_fd(&p->lines) : -1);
 }
 
@@ -505,6 +523,7 @@ int control_server_start(struct daemon *d, int listen_fd, struct err *err)
 	s->look_over = event_new(d->base, -1, EV_PERSIST, look_over, s);
 	s->bury = event_new(d->base, -1, 0, bury_dead, s);
 	d->control = s;
+	d->want_fold = jobs_want_fold;
 	if (!s->acceptable || !s->look_over || !s->bury || event_add(s->acceptable, NULL) < 0 || event_add(s->look_over, &often) < 0) {
 		control_server_stop(d);
 		return err_set(err, ERR_NOMEM, "no memory");

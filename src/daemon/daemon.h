@@ -85,6 +85,7 @@ struct daemon {
 	struct supervisor *supervisor;   /* supervise.c */
 	struct listeners *listeners;     /* listen.c */
 	struct stats_question *stats_questions;  /* stats.c */
+	struct jobs *jobs;               /* handlers_jobs.c */
 };
 /* Asks all workers for their counters; done gets an array (borrowed), one object
  * a worker: "number", "pid", "restarts" and its counters, or "silent": true for

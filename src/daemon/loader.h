@@ -7,8 +7,8 @@
  * The setup (MSG_SETUP, role_process.setup) is
  *   {"job": NAME, "request": the client's request as it came, "fds": [places,
  *    enum loader_fd, of the descriptors that came with it], …what the job needs}
- * NAME is the command's. A fold, which no client asked for, has the request
- * {"command": "fold", "set": "ZONE@SET", "set_id": N}.
+ * NAME is the command's. A fold, which no client asked for, has what the writer
+ * said as its request, {"command": "fold", "set_id": N, "from": …, "to": …}.
  * Main → loader, loader → main go these messages:
  *   MSG_PROGRESS  an object, passed on to the client as {"progress": …}
  *   MSG_OPEN      {"open": NAME}: main asks the client, and answers with
@@ -42,16 +42,17 @@ enum loader_fd { LOADER_CLIENT_FD, LOADER_IMAGE_FD, LOADER_SCRATCH_FD, LOADER_FD
 struct loader_file;
 struct loader {
 	struct role_process role;
-	struct store_reader *reader;    /* open; no snapshot has begun */
+	struct store_reader *reader;    /* open, no snapshot has begun; NULL for jobs with own_store, who may open it */
 	const json_t *request;          /* the client's */
 	const json_t *setup;
 	int fd[LOADER_FD_COUNT];        /* owned by the loader */
 	int64_t told_us;                /* of the last progress */
 	/* loader.c's own: */
 	int64_t began_us;
-	uint64_t last_question, need_question;  /* ids; the one for files of a directory */
-	struct loader_file *first_file, *last_file;   /* files that came and nobody took yet */
-	unsigned files_due;             /* asked for and not come */
+	bool in_snapshot;
+	uint64_t last_question;         /* id of */
+	struct loader_file *first_file, **last_file;   /* came, and nobody took them yet */
+	unsigned files_due;             /* of a directory: asked for and not come */
 	bool files_end;
 	unsigned slices;                /* that the writer has not taken in */
 	bool replied;
@@ -59,6 +60,9 @@ struct loader {
 
 /* ---- for jobs ------------------------------------------------------------------ */
 
+/* A string of a text that may hold strangers' octets: what is not UTF-8
+ * becomes "?". "" for NULL. */
+json_t *loader_text(const char *);
 /* Takes the reference over. A vanished main ends the process. */
 void loader_progress(struct loader *, json_t *progress);
 /* At most about ten a second: {"records", "rate", "share"}; share < 0: unknown. */
@@ -85,7 +89,10 @@ struct loader_job {
 	const char *name;
 	int (*run)(struct loader *, struct err *);
 	enum loader_use use;
-	bool writes_files;              /* privileges_seal: a backup */
+	/* backup, fsck: opens the store itself (a process may have an environment
+	 * open once only): the frame opens no reader, and lets it open files for
+	 * writing, as LMDB needs for its lock file. */
+	bool own_store;
 };
 extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL */
 

@@ -82,14 +82,18 @@ static json_t *held_json(struct catalog_txn *txn, const struct zone_row *zone)
 {
 	char back[SET_TEXT_MAX + 32];
 	struct history_row row;
+	const char *group;
 
 	if (!(zone->flags & ZONE_HELD))
 		return json_null();
 	if (history_find(txn, zone->switch_id, &row) < 0)
 		memset(&row, 0, sizeof row);
-	return json_pack("{s:I,s:o,s:o,s:s}", "switch", (json_int_t)zone->switch_id,
+	/* once the group was switched again its command takes that back */
+	group = row.held ? row.group : "";
+	return json_pack("{s:I,s:o,s:o,s:o,s:I,s:s}", "switch", (json_int_t)zone->switch_id,
 		"since", time_json(row.at_us ? row.at_us : zone->switched_at_us), "by", string_or_null(row.who.name),
-		"back", back_command(back, sizeof back, row.group, zone->apex));
+		"group", string_or_null(group), "members", group[0] ? (json_int_t)row.held_members : (json_int_t)1,
+		"back", back_command(back, sizeof back, group, zone->apex));
 }
 
 json_t *zone_json(struct catalog_txn *txn, const struct zone_row *zone)

@@ -1,7 +1,8 @@
 /*
- * The writer's work in slices: images copied in (an import, an edition, a
- * fold), garbage deleted behind a barrier, orphans at start. Each job is a
- * small machine of named states; between two steps anything may be committed.
+ * The writer's work in slices: images copied in (an import; editions are in
+ * writer_edition.c), garbage deleted behind a barrier, orphans at start. Each
+ * job is a small machine of named states; between two steps anything may be
+ * committed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,14 @@
 #define PROGRESS_US 100000
 
 /* ---- an image on its way in ---------------------------------------------------- */
+
+void intake_take(struct intake *in, struct pending *p)
+{
+	const json_t *image = json_object_get(p->json, "image");
+
+	*in = (struct intake){ .fd = p->fd, .offset = json_number(image, "offset"), .size = json_number(image, "size") };
+	p->fd = -1;
+}
 
 void intake_free(struct intake *in)
 {
@@ -182,7 +191,7 @@ int import_finish(struct catalog_txn *txn, uint64_t id, const struct import_clai
 	return catalog_set_finish(txn, set, err);
 }
 
-static json_t *import_reply(struct catalog_txn *txn, const struct zone_row *zone, uint64_t set_id, const char *outcome)
+json_t *import_reply(struct catalog_txn *txn, const struct zone_row *zone, uint64_t set_id, const char *outcome)
 {
 	struct err err = ERR_INIT;
 	struct zone_row now;
@@ -337,162 +346,6 @@ static int import_step(struct writer *w, struct bulk *bulk)
 static void import_free(struct bulk *bulk)
 {
 	struct import_job *job = (struct import_job *)bulk;
-
-	intake_free(&job->intake);
-	json_decref(job->json);
-	free(job);
-}
-
-/* ---- an edition, a fold: an image for a set that is there -------------------------- */
-
-struct edition_job {
-	struct bulk bulk;
-	uint64_t id;
-	json_t *json;
-	enum import_state state;
-	bool fold;
-	struct intake intake;
-	struct zone_row zone;
-	uint64_t set;
-	uint32_t from, to;
-};
-
-static int edition_check(struct catalog_txn *txn, struct edition_job *job, struct set_row *set, struct err *err)
-{
-	char text[SET_TEXT_MAX];
-
-	if (catalog_set(txn, job->set, set, err) < 0 || catalog_zone_by_id(txn, set->zone, &job->zone, err) < 0)
-		return -1;
-	if (set->state == SET_DROPPING || set->state == SET_LOADING)
-		return err_set(err, ERR_NO_SUCH_SET, "%s is being dropped", set_text(text, job->zone.apex, set->name));
-	if (!job->fold && set->edition != job->from)
-		return err_set(err, ERR_OVERTAKEN, "%s was changed meanwhile: nothing was done", set_text(text, job->zone.apex, set->name));
-	/* main checked the right for a set that was not live; has it become so? */
-	if (!job->fold && job->zone.live.set == job->set && !json_is_true(json_object_get(job->json, "may_live")))
-		return err_set(err, ERR_OVERTAKEN, "%s became the live set meanwhile: nothing was done", set_text(text, job->zone.apex, set->name));
-	return 0;
-}
-
-static int edition_step_begin(struct writer *w, struct edition_job *job, struct err *err)
-{
-	struct catalog_txn *txn;
-	struct set_row set;
-
-	if (catalog_begin(w->store, &txn, err) < 0)
-		return -1;
-	if (edition_check(txn, job, &set, err) < 0) {
-		catalog_abort(txn);
-		return -1;
-	}
-	job->intake.image = catalog_next_image_id(txn);
-	if (writer_commit(w, txn, NULL, err) < 0) {
-		job->intake.image = 0;
-		return -1;
-	}
-	job->state = IMPORT_COPY;
-	return 1;
-}
-
-static void edition_counts(const struct edition_job *job, const struct set_row *set, struct set_row *counts)
-{
-	const json_t *json = job->json;
-	struct content_hash change;
-
-	*counts = *set;
-	counts->records += (uint64_t)json_integer_value(json_object_get(json, "records"));
-	counts->rrsets += (uint64_t)json_integer_value(json_object_get(json, "rrsets"));
-	counts->nodes += (uint64_t)json_integer_value(json_object_get(json, "nodes"));
-	counts->octets += job->intake.size;
-	content_from_json(&change, json_object_get(json, "hash_add"));
-	content_hash_add(&counts->hash, &change);
-	content_from_json(&change, json_object_get(json, "hash_subtract"));
-	content_hash_subtract(&counts->hash, &change);
-	counts->soa_serial = (uint32_t)json_number(json, "soa_serial");
-	if (set->state == SET_FAILED && json_is_true(json_object_get(json, "repaired"))) {
-		counts->state = SET_READY;
-		counts->note[0] = '\0';
-	}
-}
-
-static int edition_put(struct catalog_txn *txn, struct edition_job *job, const struct set_row *set, struct err *err)
-{
-	struct set_image image = { job->intake.image, job->from, job->to, job->intake.size };
-	struct set_row *counts;
-	struct who who;
-	int status;
-
-	if (job->fold)
-		return catalog_set_folded(txn, job->set, &image, err);
-	counts = malloc(sizeof *counts);
-	if (!counts)
-		return err_set(err, ERR_NOMEM, "no memory");
-	edition_counts(job, set, counts);
-	who_from_json(&who, json_object_get(job->json, "who"));
-	status = catalog_set_edit(txn, job->set, job->from, &image, counts, &who, json_text(job->json, "note"), err);
-	free(counts);
-	return status;
-}
-
-static int edition_step_finish(struct writer *w, struct edition_job *job, struct err *err)
-{
-	struct catalog_txn *txn;
-	struct set_row set;
-	json_t *reply;
-	bool live, changed = false;
-
-	if (catalog_begin(w->store, &txn, err) < 0)
-		return -1;
-	if (edition_check(txn, job, &set, err) < 0 || intake_check(&job->intake, &job->zone, !job->fold || job->from != 0, err) < 0 ||
-	    edition_put(txn, job, &set, err) < 0) {
-		catalog_abort(txn);
-		return -1;
-	}
-	live = job->zone.live.set == job->set;
-	reply = import_reply(txn, &job->zone, job->set, job->fold ? "folded" : live ? "live" : "staged");
-	if (writer_commit(w, txn, &changed, err) < 0) {
-		json_decref(reply);
-		return -1;
-	}
-	writer_committed(w, reply, changed);
-	writer_reply(w, job->id, reply);
-	writer_want_cleaning(w);
-	return 0;
-}
-
-static int edition_step(struct writer *w, struct bulk *bulk)
-{
-	struct edition_job *job = (struct edition_job *)bulk;
-	struct err err = ERR_INIT;
-	int n = 1;
-
-	switch (job->state) {
-	case IMPORT_BEGIN:
-		n = edition_step_begin(w, job, &err);
-		break;
-	case IMPORT_COPY:
-		n = intake_step(w, &job->intake, job->id, &err);
-		if (n == 0) {
-			job->state = IMPORT_FINISH;
-			n = 1;
-		}
-		break;
-	case IMPORT_FINISH:
-		n = edition_step_finish(w, job, &err);
-		break;
-	case IMPORT_CLEAN:
-		return intake_delete(w, &job->intake);
-	}
-	if (n < 0) {
-		writer_fail(w, job->id, &err);
-		job->state = IMPORT_CLEAN;
-		return job->intake.image ? 1 : 0;
-	}
-	return n;
-}
-
-static void edition_free(struct bulk *bulk)
-{
-	struct edition_job *job = (struct edition_job *)bulk;
 
 	intake_free(&job->intake);
 	json_decref(job->json);
@@ -696,14 +549,6 @@ void writer_begin_orphans(struct writer *w)
 
 /* ---- requests that are jobs ------------------------------------------------------------ */
 
-static void take_intake(struct intake *in, struct pending *p)
-{
-	const json_t *image = json_object_get(p->json, "image");
-
-	*in = (struct intake){ .fd = p->fd, .offset = json_number(image, "offset"), .size = json_number(image, "size") };
-	p->fd = -1;
-}
-
 static struct bulk *begin_import(struct pending *p)
 {
 	struct import_job *job = calloc(1, sizeof *job);
@@ -714,24 +559,7 @@ static struct bulk *begin_import(struct pending *p)
 	job->id = p->id;
 	job->json = json_incref(p->json);
 	claim_from_json(&job->claim, job->json);
-	take_intake(&job->intake, p);
-	return &job->bulk;
-}
-
-static struct bulk *begin_edition(struct pending *p, bool fold)
-{
-	struct edition_job *job = calloc(1, sizeof *job);
-
-	if (!job)
-		return NULL;
-	job->bulk = (struct bulk){ .step = edition_step, .free = edition_free };
-	job->id = p->id;
-	job->json = json_incref(p->json);
-	job->fold = fold;
-	job->set = json_number(job->json, "set_id");
-	job->from = (uint32_t)json_number(job->json, "from");
-	job->to = fold ? (uint32_t)json_number(job->json, "to") : job->from + 1;
-	take_intake(&job->intake, p);
+	intake_take(&job->intake, p);
 	return &job->bulk;
 }
 
@@ -746,7 +574,7 @@ bool writer_begin_bulk(struct writer *w, struct pending *p)
 	if (strcmp(command, "copy-in") == 0)
 		job = begin_import(p);
 	else if (strcmp(command, "edit-in") == 0 || strcmp(command, "fold-in") == 0)
-		job = begin_edition(p, command[0] == 'f');
+		job = edition_begin(p, command[0] == 'f');
 	else if (strcmp(command, "put-zones") == 0)
 		job = portfolio_begin(p);
 	else

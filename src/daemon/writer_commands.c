@@ -127,8 +127,15 @@ static json_t *drop(struct catalog_txn *txn, const json_t *request, struct err *
 			err_set(err, ERR_BAD_REQUEST, "drop takes sets, ZONE@SET: \"%s\" names none", text);
 			break;
 		}
-		if (catalog_zone(txn, apex, size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, name, &set, err) < 0 ||
-		    catalog_set_drop(txn, set.id, err) < 0)
+		if (catalog_zone(txn, apex, size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, name, &set, err) < 0)
+			break;
+		/* stagers make and drop what nobody was answered from; the rest
+		 * may be somebody's way back */
+		if ((set.flags & SET_SERVED) && json_number(request, "right") < RIGHT_SWITCH) {
+			err_set(err, ERR_DENIED, "%s was served once", set_text(full, apex, set.name));
+			break;
+		}
+		if (catalog_set_drop(txn, set.id, err) < 0)
 			break;
 		json_array_append_new(dropped, json_string(set_text(full, apex, set.name)));
 	}

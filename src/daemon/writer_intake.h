@@ -1,5 +1,5 @@
-/* Images on their way into the store: shared by writer_bulk.c (one set) and
- * writer_portfolio.c (many small ones). */
+/* Images on their way into the store: shared by writer_bulk.c (one set),
+ * writer_edition.c (a set that is there) and writer_portfolio.c (many small ones). */
 #ifndef DAEMON_WRITER_INTAKE_H
 #define DAEMON_WRITER_INTAKE_H
 
@@ -12,6 +12,8 @@ struct intake {
 	struct copy_in *copy;
 	int64_t told_us;
 };
+/* What the request says of its image; takes its descriptor. */
+void intake_take(struct intake *, struct pending *);
 int intake_step(struct writer *, struct intake *, uint64_t request, struct err *);
 int intake_check(const struct intake *, const struct zone_row *, bool delta, struct err *);
 int intake_delete(struct writer *, struct intake *);
@@ -33,7 +35,10 @@ int import_begin(struct writer *, struct catalog_txn *, const struct import_clai
 int import_finish(struct catalog_txn *, uint64_t id, const struct import_claim *, const struct image_header *,
 	uint64_t image, uint64_t octets, struct set_row *set, struct err *);
 void drop_loading(struct writer *, uint64_t set);
+/* {"outcome", "set", "serial"}. */
+json_t *import_reply(struct catalog_txn *, const struct zone_row *, uint64_t set_id, const char *outcome);
 
+struct bulk *edition_begin(struct pending *, bool fold);
 struct bulk *portfolio_begin(struct pending *);
 
 #endif

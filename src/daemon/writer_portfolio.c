@@ -189,22 +189,23 @@ static int slice_put(struct writer *w, struct slice *s)
 /* What was put packed tells its header itself. */
 static int item_header(struct item *item, struct image_header *h)
 {
-	struct image_file *file;
-	struct image *image;
+	struct image_frames frames;
+	enum image_part part;
+	const uint8_t *chunk;
+	uint32_t number;
+	size_t size;
+	int n;
 
 	if (item->header) {
 		*h = *item->header;
 		return 0;
 	}
-	file = image_file_open(item->intake.fd, item->intake.offset, item->intake.size, &item->err);
-	if (!file)
+	if (image_frames_begin(&frames, item->intake.fd, item->intake.offset, item->intake.size, &item->err) < 0)
 		return -1;
-	image = image_open(image_file_source(file), 0, &item->err);
-	if (image)
-		*h = *image_header(image);
-	image_close(image);
-	image_file_close(file);
-	if (!image)
+	n = image_frames_next(&frames, &part, &number, &chunk, &size, &item->err);
+	*h = frames.header;
+	image_frames_end(&frames);
+	if (n <= 0)
 		return -1;
 	if (h->delta || h->apex_size != item->zone.apex_size || memcmp(h->apex, item->zone.apex, h->apex_size) != 0)
 		return err_set(&item->err, ERR_CORRUPT, "the loader made an image of another zone than it was asked for");

@@ -107,12 +107,23 @@ int catalog_zone_by_id(struct catalog_txn *, uint64_t id, struct zone_row *, str
 int catalog_zones(struct catalog_txn *, const uint8_t *after, size_t after_size,
 	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 uint64_t catalog_zone_count(struct catalog_txn *);
+uint64_t catalog_set_count(struct catalog_txn *);        /* loading and dropping ones count */
 int catalog_set(struct catalog_txn *, uint64_t id, struct set_row *, struct err *);
+/* The same as it was at an edition: edition, counts, hash, SOA serial, and
+ * whether that is fixed. */
+int catalog_set_at(struct catalog_txn *, struct set_at, struct set_row *, struct err *);
 /* name may be "live" or "previous". */
 int catalog_set_by_name(struct catalog_txn *, const struct zone_row *, const char *name, struct set_row *, struct err *);
 int catalog_sets(struct catalog_txn *, uint64_t zone, int (*each)(void *, const struct set_row *), void *arg, struct err *);
 int catalog_group(struct catalog_txn *, const char *group, int (*each)(void *, const uint8_t *apex, size_t size), void *arg, struct err *);
 int catalog_groups(struct catalog_txn *, int (*each)(void *, const char *group, uint64_t members), void *arg, struct err *);
+/* The members of a group, and the zones that a held switch names (ZONE_HELD
+ * tells which still await their own decision): in the order of the zones' ids,
+ * behind that of `after`; 0: from the first. */
+int catalog_group_zones(struct catalog_txn *, const char *group, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
+int catalog_held_zones(struct catalog_txn *, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 /* Newest first; zone 0: all; before 0: from the newest. */
 int catalog_history(struct catalog_txn *, uint64_t zone, uint64_t before,
 	int (*each)(void *, const struct history_row *), void *arg, struct err *);
@@ -121,6 +132,10 @@ int catalog_history_members(struct catalog_txn *, uint64_t id,
 uint64_t catalog_generation(struct catalog_txn *);
 /* The images that (set, edition) is read from, newest first. */
 int catalog_set_path(const struct set_row *, uint32_t edition, struct set_image *path, unsigned *count, struct err *);
+/* The editions of the set that something names (newest, live, previous, a way
+ * back, a base), oldest first. */
+int catalog_set_editions(struct catalog_txn *, const struct zone_row *, const struct set_row *, uint32_t *editions, unsigned max,
+	unsigned *count, struct err *);
 bool set_name_valid(const char *name);   /* and not "live" or "previous" */
 
 /* ---- writing ------------------------------------------------------------- */
@@ -149,9 +164,10 @@ int catalog_set_begin(struct catalog_txn *, const struct zone_row *, const char 
 int catalog_set_finish(struct catalog_txn *, const struct set_row *, struct err *);
 /* ERR_IN_USE for live, previous, scheduled, held's way back, base of a staged set. */
 int catalog_set_drop(struct catalog_txn *, uint64_t set, struct err *);
-/* Adds edition + 1 made of one delta image; ERR_OVERTAKEN unless the set is
- * still at edition `from`. Where the set is live: live moves, the served serial
- * rises, generation. */
+/* Adds edition + 1 made of one image; ERR_OVERTAKEN unless the set is still at
+ * edition `from` (a live set: unless that is served). delta->from: the edition
+ * that the image stands on, `from` or one farther back that it spans, too.
+ * Where the set is live: live moves, the served serial rises, generation. */
 int catalog_set_edit(struct catalog_txn *, uint64_t set, uint32_t from, const struct set_image *delta,
 	const struct set_row *counts, const struct who *, const char *note, struct err *);
 /* Puts a folded image in: [from, to] replaces nothing, it is one more way; what

@@ -73,6 +73,18 @@ int catalog_group(struct catalog_txn *t, const char *group, int (*each)(void *, 
 	return rc;
 }
 
+int catalog_group_zones(struct catalog_txn *t, const char *group, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *err)
+{
+	struct group_row row;
+	uint8_t prefix[8];
+
+	if (group_get(t, group, &row, err))
+		return -1;
+	key_u64(prefix, row.id);
+	return zones_by_id(t, T_MEMBER, prefix, sizeof prefix, after, each, arg, err);
+}
+
 int catalog_groups(struct catalog_txn *t, int (*each)(void *, const char *group, uint64_t members), void *arg, struct err *err)
 {
 	MDB_cursor *cursor;

@@ -141,3 +141,8 @@ int held_names(struct catalog_txn *t, uint64_t zone, uint64_t set, struct err *e
 	free(ids);
 	return rc;
 }
+
+int catalog_held_zones(struct catalog_txn *t, uint64_t after, int (*each)(void *, const struct zone_row *), void *arg, struct err *err)
+{
+	return zones_by_id(t, T_HELD, "", 0, after, each, arg, err);
+}

@@ -62,16 +62,29 @@ void key_u64_u64(uint8_t key[16], uint64_t a, uint64_t b);
 int zone_put(struct catalog_txn *, const struct zone_row *, struct err *);
 /* The zone's row will have changed what is served: readers look it up anew. */
 int zone_touch(struct catalog_txn *, const struct zone_row *, struct err *);
+/* The zones of the keys (prefix, zone, …), each once, those with ids > after;
+ * size: of the prefix, at most 8. */
+int zones_by_id(struct catalog_txn *, enum catalog_table, const void *prefix, size_t size, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 
 /* ---- catalog_set.c ---- */
 int set_put(struct catalog_txn *, const struct set_row *, struct err *);
-int edition_get(struct catalog_txn *, struct set_at, struct edition_row *, struct err *);
+/* A row of an id by itself: the image's set, a garbage image's set, a set that is
+ * loading. */
+int id_put(struct catalog_txn *, enum catalog_table, uint64_t id, uint64_t value, struct err *);
 /* To DROPPING: its images become garbage; without images the row goes. */
 int set_discard(struct catalog_txn *, struct set_row *, struct err *);
 /* NULL, or what the set is in use for. */
 const char *set_use(struct catalog_txn *, const struct zone_row *, const struct set_row *, struct err *);
 /* Of the auto-named sets only the newest two stay, and what is in use. */
 int sets_thin(struct catalog_txn *, const struct zone_row *, struct err *);
+
+/* ---- catalog_edition.c ---- */
+int edition_get(struct catalog_txn *, struct set_at, struct edition_row *, struct err *);
+/* The row of the set's newest edition. */
+int edition_put(struct catalog_txn *, const struct set_row *, struct err *);
+/* The edition rows of a set, but for those that keep says yes to. */
+int editions_delete(struct catalog_txn *, uint64_t set, bool (*keep)(const void *, uint32_t), const void *arg, struct err *);
 
 /* ---- catalog_history.c ---- */
 int history_get(struct catalog_txn *, uint64_t id, struct history_row *, struct err *);

@@ -79,13 +79,57 @@ int catalog_zones(struct catalog_txn *t, const uint8_t *after, size_t after_size
 	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the zones") : 0;
 }
 
-uint64_t catalog_zone_count(struct catalog_txn *t)
+static uint64_t count_rows(struct catalog_txn *t, enum catalog_table table)
 {
 	MDB_stat st;
 
-	if (!t->txn || mdb_stat(t->txn, t->env->dbi[T_ZONE], &st))
+	if (!t->txn || mdb_stat(t->txn, t->env->dbi[table], &st))
 		return 0;
 	return st.ms_entries;
+}
+
+uint64_t catalog_zone_count(struct catalog_txn *t)
+{
+	return count_rows(t, T_ZONE);
+}
+
+uint64_t catalog_set_count(struct catalog_txn *t)
+{
+	return count_rows(t, T_SET);
+}
+
+/* A table whose keys begin with `prefix` and a zone's id: each zone once. */
+int zones_by_id(struct catalog_txn *t, enum catalog_table table, const void *prefix, size_t size, uint64_t after,
+	int (*each)(void *, const struct zone_row *), void *arg, struct err *err)
+{
+	uint8_t start[16];
+	uint64_t last = after;
+	struct zone_row zone;
+	MDB_cursor *cursor;
+	MDB_val key = { .mv_size = size + 8, .mv_data = start }, value;
+	int rc;
+
+	if (after == UINT64_MAX || table_cursor(t, table, &cursor, err))
+		return after == UINT64_MAX ? 0 : -1;
+	memcpy(start, prefix, size);
+	key_u64(start + size, after + 1);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (!rc && key.mv_size >= size + 8 && !memcmp(key.mv_data, start, size)) {
+		uint64_t id = load_be64((const uint8_t *)key.mv_data + size);
+
+		if (id != last) {
+			last = id;
+			if (catalog_zone_by_id(t, id, &zone, err)) {
+				mdb_cursor_close(cursor);
+				return -1;
+			}
+			if (each(arg, &zone))
+				break;
+		}
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the catalog") : 0;
 }
 
 /* ---- writing ------------------------------------------------------------------- */

@@ -255,10 +255,14 @@ int env_commit(struct store_env *env, MDB_txn *txn, struct err *err)
 {
 	uint64_t id = mdb_txn_id(txn);
 	int rc = mdb_txn_commit(txn);
+	MDB_envinfo info;
 
 	if (rc)
 		return env_error(err, rc, env, "cannot commit");
-	env->last_txn = id;
+	/* one that changed nothing leaves no trace, and its id to the next */
+	mdb_env_info(env->env, &info);
+	if (info.me_last_txnid >= id)
+		env->last_txn = id;
 	/* not having a reserve is no failure of what is already durable */
 	env_reserve(env, 0, NULL);
 	return 0;

@@ -56,7 +56,13 @@ struct image;                   /* an open image; caches chunk pointers */
 struct image *image_open(struct chunk_source *, uint64_t id, struct err *);
 void image_close(struct image *);
 uint64_t image_id(const struct image *);
-const struct image_header *image_header(const struct image *);
+/* An open image keeps little of its header (a worker has a hundred thousand of
+ * them open): the rest is read anew. ERR_CORRUPT when it cannot be had. */
+int image_read_header(struct image *, struct image_header *, struct err *);
+const uint8_t *image_apex(const struct image *, size_t *size);  /* valid as long as the image is open */
+uint64_t image_hash_key(const struct image *);
+bool image_is_delta(const struct image *);
+uint32_t image_nsec3_nodes(const struct image *);
 size_t image_memory(const struct image *);  /* private octets of the object */
 
 /* Exact lookup of a relative name (lower case) by its full name's hash.
@@ -110,10 +116,10 @@ const uint8_t *image_walk_previous(struct image_walk *);
 /* ---- a set at an edition: base and deltas -------------------------------- */
 
 struct view {
+	const uint8_t *apex;                   /* lower case; borrowed, mostly of an image */
 	uint8_t apex_size, apex_labels;
-	uint8_t apex[NAME_MAX_SIZE];
-	uint64_t hash_key;
 	unsigned images;                       /* newest first; the last is the base */
+	uint64_t hash_key;
 	struct image *image[IMAGE_DELTA_MAX + 1];
 };
 

@@ -219,20 +219,27 @@ uint64_t order_nsec3_key(const uint8_t *relative, size_t size)
 	int labels = relative_labels(relative, size, 0, at);
 	const uint8_t *label;
 	uint64_t key = 0;
+	uint8_t rest = 0;
+	bool digits = true;
 	unsigned i;
 
 	if (labels <= 0)
 		return 0;
 	/* The first 64 bits of the hash: 13 characters of base32hex, the last
 	 * of which holds one bit too many. What is no base32hex takes the
-	 * nearest digit below, so that the key never falls. */
+	 * nearest digit below, and the largest ones behind it (or, below all
+	 * digits, the smallest), so that the key never falls. */
 	label = relative + at[labels - 1];
 	for (i = 1; i <= 13; i++) {
-		uint8_t c = i <= label[0] ? label[i] : 0, v;
+		uint8_t c = i <= label[0] ? label[i] : 0, v = rest;
 
 		if (c >= 'A' && c <= 'Z')
 			c |= 0x20;
-		v = c < '0' ? 0 : c <= '9' ? c - '0' : c < 'a' ? 9 : c <= 'v' ? c - 'a' + 10 : 31;
+		if (digits) {
+			v = c < '0' ? 0 : c <= '9' ? c - '0' : c < 'a' ? 9 : c <= 'v' ? c - 'a' + 10 : 31;
+			digits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'v');
+			rest = c < '0' ? 0 : 31;
+		}
 		key = i < 13 ? key << 5 | v : key << 4 | v >> 1;
 	}
 	return key;

@@ -11,15 +11,23 @@ struct chunk {
 	size_t size;
 };
 
+/* Kept small: what a lookup needs. */
 struct image {
 	struct chunk_source *source;
-	uint64_t id;
-	struct image_layout layout;
-	uint32_t homes;
+	uint64_t id, hash_key;
+	uint32_t homes, nodes, nsec3_nodes, directory_lines;
+	uint32_t chunks[PART_COUNT];    /* PART_HEADER: 1 */
 	uint32_t order_names;           /* order chunks before those of NSEC3 */
-	struct packed_at packed;
-	struct chunk whole;             /* packed: the one value */
-	struct chunk *chunk[PART_COUNT];/* else: by part and number, filled as asked */
+	bool packed, delta;
+	uint8_t apex_size;
+	union {
+		struct {
+			struct chunk whole;             /* the one value */
+			uint16_t data[2], data_size[2], directory, order, nsec3, end;
+		} one;                          /* if packed */
+		struct chunk *chunk[PART_COUNT];/* else: by part and number, filled as asked */
+	};
+	uint8_t apex[];
 };
 
 /* ---- chunks -------------------------------------------------------------- */
@@ -40,10 +48,11 @@ static inline bool chunk_holds(const struct image *image, const struct chunk *c)
 
 static inline const uint8_t *whole(struct image *image)
 {
-	if (__builtin_expect(!chunk_holds(image, &image->whole), 0) &&
-	    (!chunk_fetch(image, &image->whole, PART_HEADER, 0) || image->whole.size < image->packed.end))
+	struct chunk *c = &image->one.whole;
+
+	if (__builtin_expect(!chunk_holds(image, c), 0) && (!chunk_fetch(image, c, PART_HEADER, 0) || c->size < image->one.end))
 		return NULL;
-	return image->whole.p;
+	return c->p;
 }
 
 /* The chunk's octets, *size of them; NULL when it cannot be had. */
@@ -51,7 +60,7 @@ static const uint8_t *chunk_get(struct image *image, enum image_part part, uint3
 {
 	struct chunk *c;
 
-	if (number >= image->layout.chunks[part])
+	if (number >= image->chunks[part])
 		return NULL;
 	c = &image->chunk[part][number];
 	if (__builtin_expect(!chunk_holds(image, c), 0) && !chunk_fetch(image, c, part, number))
@@ -64,13 +73,13 @@ static inline const uint8_t *data_chunk(struct image *image, uint32_t number, si
 {
 	const uint8_t *p;
 
-	if (!image->layout.packed)
+	if (!image->packed)
 		return chunk_get(image, PART_DATA, number, size);
-	p = number < image->layout.chunks[PART_DATA] ? whole(image) : NULL;
+	p = number < image->chunks[PART_DATA] ? whole(image) : NULL;
 	if (!p)
 		return NULL;
-	*size = image->packed.data_size[number];
-	return p + image->packed.data[number];
+	*size = image->one.data_size[number];
+	return p + image->one.data[number];
 }
 
 static inline const uint8_t *line_at(struct image *image, uint32_t line)
@@ -78,11 +87,11 @@ static inline const uint8_t *line_at(struct image *image, uint32_t line)
 	const uint8_t *p;
 	size_t size, at;
 
-	if (line >= image->layout.header.directory_lines)
+	if (line >= image->directory_lines)
 		return NULL;
-	if (image->layout.packed) {
+	if (image->packed) {
 		p = whole(image);
-		return p ? p + image->packed.directory + (size_t)line * LINE_SIZE : NULL;
+		return p ? p + image->one.directory + (size_t)line * LINE_SIZE : NULL;
 	}
 	p = chunk_get(image, PART_DIRECTORY, line / LINES_PER_CHUNK, &size);
 	at = LINES_PADDING + (size_t)(line % LINES_PER_CHUNK) * LINE_SIZE;
@@ -95,9 +104,9 @@ static const uint8_t *order_at(struct image *image, bool nsec3, uint32_t i)
 	uint32_t per = nsec3 ? NSEC3_PER_CHUNK : ORDER_PER_CHUNK;
 	const uint8_t *p;
 
-	if (image->layout.packed) {
+	if (image->packed) {
 		p = whole(image);
-		return p ? p + (nsec3 ? image->packed.nsec3 : image->packed.order) + i * entry : NULL;
+		return p ? p + (nsec3 ? image->one.nsec3 : image->one.order) + i * entry : NULL;
 	}
 	p = chunk_get(image, PART_ORDER, i / per + (nsec3 ? image->order_names : 0), &size);
 	at = i % per * entry;
@@ -123,54 +132,99 @@ static const uint8_t *node_at(struct image *image, uint64_t place)
 
 /* ---- opening ------------------------------------------------------------- */
 
+static int fill_packed(struct image *image, const struct image_layout *l, const struct chunk *whole, struct err *err)
+{
+	struct packed_at at;
+
+	if (layout_packed(l, whole->p, whole->size, &at, err))
+		return -1;
+	image->one.whole = *whole;
+	for (unsigned i = 0; i < 2; i++) {
+		image->one.data[i] = (uint16_t)at.data[i];
+		image->one.data_size[i] = (uint16_t)at.data_size[i];
+	}
+	image->one.directory = (uint16_t)at.directory;
+	image->one.order = (uint16_t)at.order;
+	image->one.nsec3 = (uint16_t)at.nsec3;
+	image->one.end = (uint16_t)at.end;
+	return 0;
+}
+
+static int fill_chunks(struct image *image, struct err *err)
+{
+	for (int part = PART_DATA; part < PART_COUNT; part++) {
+		uint32_t count = image->chunks[part];
+
+		image->chunk[part] = calloc(count ? count : 1, sizeof *image->chunk[part]);
+		if (!image->chunk[part])
+			return err_set(err, ERR_NOMEM, "no memory for the places of %u chunks", count);
+	}
+	return 0;
+}
+
+static struct image *image_make(struct chunk_source *source, uint64_t id, const struct image_layout *l)
+{
+	const struct image_header *h = &l->header;
+	struct image *image = calloc(1, sizeof *image + h->apex_size);
+
+	if (!image)
+		return NULL;
+	image->source = source;
+	image->id = id;
+	image->hash_key = h->hash_key;
+	image->nodes = h->nodes;
+	image->nsec3_nodes = h->nsec3_nodes;
+	image->directory_lines = h->directory_lines;
+	memcpy(image->chunks, l->chunks, sizeof image->chunks);
+	image->homes = h->nodes ? home_lines(h->nodes) : 0;
+	image->order_names = chunks_for(order_entries(h->nodes), ORDER_PER_CHUNK);
+	image->packed = l->packed;
+	image->delta = h->delta;
+	image->apex_size = h->apex_size;
+	memcpy(image->apex, h->apex, h->apex_size);
+	return image;
+}
+
+/* The header as the source has it now; *c: the chunk that it is in. */
+static int fetch_header(struct chunk_source *source, uint64_t id, struct chunk *c, struct image_layout *l, struct err *err)
+{
+	bool stable = false;
+
+	c->p = source->chunk(source, id, PART_HEADER, 0, &c->size, &stable);
+	c->epoch = stable ? EPOCH_STABLE : source->epoch;
+	if (!c->p)
+		return err_set(err, ERR_CORRUPT, "image %llu is not in the store", (unsigned long long)id);
+	if (layout_decode(l, c->p, c->size, err))
+		return err_context(err, "image %llu", (unsigned long long)id);
+	return 0;
+}
+
 struct image *image_open(struct chunk_source *source, uint64_t id, struct err *err)
 {
-	struct image *image = calloc(1, sizeof *image);
-	int part;
+	struct image_layout layout;
+	struct image *image;
+	struct chunk first;
 
+	if (fetch_header(source, id, &first, &layout, err))
+		return NULL;
+	image = image_make(source, id, &layout);
 	if (!image) {
 		err_set(err, ERR_NOMEM, "image %llu: no memory to open it", (unsigned long long)id);
 		return NULL;
 	}
-	image->source = source;
-	image->id = id;
-	if (!chunk_fetch(image, &image->whole, PART_HEADER, 0)) {
-		err_set(err, ERR_CORRUPT, "image %llu is not in the store", (unsigned long long)id);
-		goto fail;
-	}
-	if (layout_decode(&image->layout, image->whole.p, image->whole.size, err))
-		goto fail_context;
-	image->homes = image->layout.header.nodes ? home_lines(image->layout.header.nodes) : 0;
-	image->order_names = chunks_for(order_entries(image->layout.header.nodes), ORDER_PER_CHUNK);
-	if (image->layout.packed) {
-		if (layout_packed(&image->layout, image->whole.p, image->whole.size, &image->packed, err))
-			goto fail_context;
-		return image;
-	}
-	for (part = PART_DATA; part < PART_COUNT; part++) {
-		uint32_t count = image->layout.chunks[part];
-
-		image->chunk[part] = calloc(count ? count : 1, sizeof *image->chunk[part]);
-		if (!image->chunk[part]) {
-			err_set(err, ERR_NOMEM, "image %llu: no memory for the places of %u chunks", (unsigned long long)id, count);
-			goto fail;
-		}
+	if (layout.packed ? fill_packed(image, &layout, &first, err) : fill_chunks(image, err)) {
+		err_context(err, "image %llu", (unsigned long long)id);
+		image_close(image);
+		return NULL;
 	}
 	return image;
-fail_context:
-	err_context(err, "image %llu", (unsigned long long)id);
-fail:
-	image_close(image);
-	return NULL;
 }
 
 void image_close(struct image *image)
 {
-	int part;
-
 	if (!image)
 		return;
-	for (part = 0; part < PART_COUNT; part++)
+	for (int part = 0; !image->packed && part < PART_COUNT; part++)
 		free(image->chunk[part]);
 	free(image);
 }
@@ -180,20 +234,45 @@ uint64_t image_id(const struct image *image)
 	return image->id;
 }
 
-const struct image_header *image_header(const struct image *image)
+int image_read_header(struct image *image, struct image_header *header, struct err *err)
 {
-	return &image->layout.header;
+	struct image_layout layout;
+	struct chunk c;
+
+	if (fetch_header(image->source, image->id, &c, &layout, err))
+		return -1;
+	*header = layout.header;
+	return 0;
+}
+
+const uint8_t *image_apex(const struct image *image, size_t *size)
+{
+	*size = image->apex_size;
+	return image->apex;
+}
+
+uint64_t image_hash_key(const struct image *image)
+{
+	return image->hash_key;
+}
+
+bool image_is_delta(const struct image *image)
+{
+	return image->delta;
+}
+
+uint32_t image_nsec3_nodes(const struct image *image)
+{
+	return image->nsec3_nodes;
 }
 
 size_t image_memory(const struct image *image)
 {
 	size_t chunks = 0;
-	int part;
 
-	for (part = PART_DATA; part < PART_COUNT; part++)
-		if (image->chunk[part])
-			chunks += image->layout.chunks[part];
-	return sizeof *image + chunks * sizeof(struct chunk);
+	for (int part = PART_DATA; !image->packed && part < PART_COUNT; part++)
+		chunks += image->chunks[part];
+	return sizeof *image + image->apex_size + chunks * sizeof(struct chunk);
 }
 
 /* ---- the directory ------------------------------------------------------- */
@@ -349,9 +428,7 @@ bool record_walk_next(struct record_walk *w, struct record *r, uint8_t *scratch)
 
 static uint64_t walk_count(const struct image_walk *w)
 {
-	const struct image_header *h = &w->image->layout.header;
-
-	return w->nsec3 ? h->nsec3_nodes : h->nodes;
+	return w->nsec3 ? w->image->nsec3_nodes : w->image->nodes;
 }
 
 /* The place of the node behind the one at place; 0: none, or not to be had. */
@@ -512,10 +589,10 @@ void image_walk_seek(struct image_walk *w, struct image *image, bool nsec3, cons
 
 	*w = (struct image_walk){ .image = image, .nsec3 = nsec3 };
 	if (nsec3) {
-		walk_to(w, order_before(image, true, image->layout.header.nsec3_nodes, relative, size));
+		walk_to(w, order_before(image, true, image->nsec3_nodes, relative, size));
 		return;
 	}
-	entry = order_before(image, false, order_entries(image->layout.header.nodes), relative, size);
+	entry = order_before(image, false, order_entries(image->nodes), relative, size);
 	walk_to(w, entry ? (uint64_t)(entry - 1) * ORDER_STEP : 0);
 	for (;;) {
 		struct image_walk here = *w;

@@ -4,10 +4,11 @@ src_store_libstore_a_SOURCES = \
 	src/store/env.c src/store/env.h \
 	src/store/catalog.c src/store/catalog.h src/store/catalog_internal.h \
 	src/store/catalog_rows.c src/store/catalog_rows.h \
-	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_group.c \
+	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_edition.c src/store/catalog_group.c \
 	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_switch.c \
 	src/store/snapshot.c src/store/snapshot.h \
 	src/store/zone_cache.c src/store/zone_cache.h \
 	src/store/writer.c src/store/writer.h src/store/writer_internal.h \
-	src/store/copy_in.c src/store/fsck.c src/store/store_copy.c
+	src/store/copy_in.c src/store/store_copy.c \
+	src/store/fsck.c src/store/fsck_catalog.c src/store/fsck_internal.h
 include src/store/image.mk

@@ -287,21 +287,21 @@ static struct image *take_image(struct view *from, uint64_t id)
 static int open_path(struct store_reader *r, const struct set_image *path, unsigned count, const uint8_t *apex, size_t apex_size,
 	struct view *from, struct view *v, struct err *err)
 {
+	v->apex = NULL;
 	v->apex_size = (uint8_t)apex_size;
 	v->apex_labels = name_count_labels(apex);
-	memcpy(v->apex, apex, apex_size);
 	v->hash_key = r->catalog.meta.hash_key;
 	v->images = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct image *image = take_image(from, path[i].image);
-		const struct image_header *h;
+		size_t size;
 
 		if (!image && !(image = image_open(&r->source.source, path[i].image, err)))
 			return -1;
 		v->image[v->images++] = image;
-		h = image_header(image);
-		if (h->apex_size != apex_size || memcmp(h->apex, apex, apex_size) != 0 || h->hash_key != v->hash_key ||
-		    h->delta != (path[i].from != 0))
+		v->apex = image_apex(image, &size);
+		if (size != apex_size || memcmp(v->apex, apex, apex_size) != 0 || image_hash_key(image) != v->hash_key ||
+		    image_is_delta(image) != (path[i].from != 0))
 			return err_set(err, ERR_CORRUPT, "image %llu is not what its set says; run fsck", (unsigned long long)path[i].image);
 	}
 	return 0;
@@ -338,7 +338,7 @@ static void complain(struct store_reader *r, const struct zone_row *zone, const 
 }
 
 /* The entry of a zone's live set; where it cannot be read the entry says so,
- * and is looked up anew in the next snapshot. */
+ * and is of use in this snapshot only. */
 static struct zone_entry *make_entry(struct store_reader *r, const struct zone_row *zone, uint64_t hash, struct zone_entry *old)
 {
 	struct set_image path[IMAGE_DELTA_MAX + 1];
@@ -361,14 +361,16 @@ static struct zone_entry *make_entry(struct store_reader *r, const struct zone_r
 	e->hash = hash;
 	e->generation = r->generation;
 	e->zones_below = zone->zones_below;
-	e->stale = !readable;
 	e->zone.zone_id = zone->id;
 	e->zone.set_id = zone->live.set;
 	e->zone.edition = zone->live.edition;
 	e->zone.served_serial = zone->served_serial;
 	e->zone.serial_fixed = zone->flags & ZONE_SERIAL_FIXED;
 	e->zone.unreadable = !readable;
-	zone_cache_add(&r->zones, e);
+	if (readable)
+		zone_cache_add(&r->zones, e);
+	else
+		TAILQ_INSERT_TAIL(&r->zones.dead, e, link);
 	return e;
 }
 

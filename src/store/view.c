@@ -98,7 +98,7 @@ struct found view_predecessor(const struct view *v, bool nsec3, const uint8_t *r
 	/* Before the first hash comes the last one. */
 	for (i = 0; i < v->images; i++) {
 		w.walk[i] = (struct image_walk){ .image = v->image[i], .nsec3 = true,
-			.index = image_header(v->image[i])->nsec3_nodes };
+			.index = image_nsec3_nodes(v->image[i]) };
 		w.head[i] = image_walk_previous(&w.walk[i]);
 	}
 	return last_wanted(&w, skip);
@@ -131,7 +131,7 @@ void view_walk_seek(struct view_walk *w, const struct view *v, bool nsec3, const
 struct found view_walk_next(struct view_walk *w)
 {
 	const struct view *v = w->view;
-	bool tell_gone = v->images && image_header(v->image[v->images - 1])->delta;
+	bool tell_gone = v->images && image_is_delta(v->image[v->images - 1]);
 
 	for (;;) {
 		struct found f = { .node = NULL, .image = NULL };

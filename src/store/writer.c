@@ -143,6 +143,8 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 	strcpy(w->dir, o->dir);
 	w->catalog_head_room = o->head_room ? o->head_room : HEAD_ROOM_CATALOG;
 	w->images_head_room = o->head_room ? o->head_room : HEAD_ROOM_IMAGES;
+	if (w->images_head_room > o->images_map / 4)
+		w->images_head_room = o->images_map / 4;        /* of a small map not all */
 	if (open_both(w, o, err)) {
 		store_writer_close(w);
 		return -1;
@@ -179,9 +181,23 @@ uint64_t store_writer_hash_key(struct store_writer *w)
 
 /* ---- slices of the images environment ------------------------------------------ */
 
+/* LMDB shows its freelist to read-only transactions alone. */
+static int count_free(struct store_env *env, uint64_t *used, uint64_t *left, struct err *err)
+{
+	bool remapped = false;
+	MDB_txn *txn;
+	int rc;
+
+	if (env_begin_read(env, &txn, &remapped, err))
+		return -1;
+	rc = env_space(env, txn, used, left, err);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
 /* Is there room in the map for bulk? The freelist is walked only where the end
  * of the map is near. */
-static int room_in_map(struct store_writer *w, MDB_txn *txn, uint64_t need, struct err *err)
+static int room_in_map(struct store_writer *w, uint64_t need, struct err *err)
 {
 	struct store_env *env = &w->images;
 	uint64_t used, left;
@@ -192,7 +208,7 @@ static int room_in_map(struct store_writer *w, MDB_txn *txn, uint64_t need, stru
 	left = info.me_mapsize > used ? info.me_mapsize - used : 0;
 	if (left >= need + w->images_head_room)
 		return 0;
-	if (env_space(env, txn, &used, &left, err))
+	if (count_free(env, &used, &left, err))
 		return -1;
 	if (left >= need + w->images_head_room)
 		return 0;
@@ -206,13 +222,10 @@ int writer_images_begin(struct store_writer *w, bool bulk, uint64_t need, MDB_tx
 		return err_set(err, ERR_UNAVAILABLE, "an earlier commit failed: the writer must be restarted");
 	if (bulk && env_reserve(&w->images, need, err))
 		return err_context(err, "no room for a set: what is kept free on the disk is for switches");
+	if (bulk && room_in_map(w, need, err))
+		return -1;
 	if (env_begin_write(&w->images, txn, err))
 		return -1;
-	if (bulk && room_in_map(w, *txn, need, err)) {
-		mdb_txn_abort(*txn);
-		*txn = NULL;
-		return -1;
-	}
 	return 0;
 }
 

@@ -254,9 +254,11 @@ int zone_print(const struct view *view, FILE *out, const struct print_options *o
 {
 	struct err own = ERR_INIT;
 	struct printing p = { .view = view, .out = out, .options = options, .err = err ? err : &own };
-	const struct image_header *base = image_header(view->image[view->images - 1]);
+	struct image_header base;
 	int status;
 
+	if (image_read_header(view->image[view->images - 1], &base, err))
+		return -1;
 	p.printer = printer_new();
 	p.scratch = malloc(RECORD_SCRATCH);
 	if (!p.printer || !p.scratch) {
@@ -265,9 +267,9 @@ int zone_print(const struct view *view, FILE *out, const struct print_options *o
 		return err_set(err, ERR_NOMEM, "no memory to print a zone");
 	}
 	p.serial_fixed = view_serial_fixed(view);
-	status = print_walk(&p, false, base->nodes, progress, arg);
+	status = print_walk(&p, false, base.nodes, progress, arg);
 	if (status == 0)
-		status = print_walk(&p, true, base->nsec3_nodes, NULL, NULL);
+		status = print_walk(&p, true, base.nsec3_nodes, NULL, NULL);
 	if (status == 0 && fflush(out) != 0)
 		status = err_system(p.err, "cannot write the zone's text");
 	if (status == 0 && progress)

@@ -635,11 +635,9 @@ class Daemon:
         return self.must('zone-show', zone=zone)['zone']
 
     def set(self, zone, name):
-        """A set's row, or None."""
-        for row in self.must('sets', zone=zone)['sets']:
-            if row['name'] == name:
-                return row
-        return None
+        """A set's row, or None; where one is being replaced by another: that one."""
+        rows = [r for r in self.must('sets', zone=zone)['sets'] if r['name'] == name]
+        return min(rows, key=lambda r: r['state'] == 'dropping', default=None)
 
     def fsck(self):
         reply = self.must('fsck', timeout=60.0)

@@ -89,10 +89,11 @@ static size_t build_node(struct image_builder *b, const struct zone_record *r, s
 	return i;
 }
 
-static void open_view(struct test_zone *z, uint64_t size, const struct image_header *header)
+static void open_view(struct test_zone *z, uint64_t size)
 {
 	struct view *v = &z->view.view;
 	struct err err = ERR_INIT;
+	size_t apex_size;
 
 	z->file = image_file_open(z->fd, 0, size, &err);
 	if (!z->file)
@@ -102,8 +103,8 @@ static void open_view(struct test_zone *z, uint64_t size, const struct image_hea
 		die("image_open", err.message);
 	v->images = 1;
 	v->hash_key = TEST_HASH_KEY;
-	v->apex_size = header->apex_size;
-	memcpy(v->apex, header->apex, header->apex_size);
+	v->apex = image_apex(v->image[0], &apex_size);
+	v->apex_size = (uint8_t)apex_size;
 	v->apex_labels = name_count_labels(v->apex);
 }
 
@@ -131,7 +132,7 @@ void test_zone_from_list(struct test_zone *z, const ldns_rdf *apex, const ldns_r
 	if (image_builder_finish(b, &size, &header, &err))
 		die("image_builder_finish", err.message);
 	image_builder_free(b);
-	open_view(z, size, &header);
+	open_view(z, size);
 	for (size_t k = 0; k < count; k++)
 		free(records[k].wire);
 	free(records);

@@ -40,6 +40,7 @@ void add_image(struct loaded *l, int fd, uint64_t size)
 {
 	struct err err = ERR_INIT;
 	struct view *v = &l->view;
+	size_t apex_size;
 
 	assert(v->images < IMAGE_DELTA_MAX + 1);
 	memmove(&v->image[1], &v->image[0], v->images * sizeof(v->image[0]));
@@ -50,6 +51,7 @@ void add_image(struct loaded *l, int fd, uint64_t size)
 	assert(l->files[0]);
 	v->image[0] = image_open(image_file_source(l->files[0]), 1, &err);
 	assert(v->image[0]);
+	v->apex = image_apex(v->image[0], &apex_size);
 	v->images++;
 }
 
@@ -58,7 +60,7 @@ static void load_fd(struct loaded *l, const char *apex, int fd, const char *name
 	static const struct load_how ordinary;
 	struct load_request q = { .hash_key = TEST_HASH_KEY, .text_fd = fd, .text_name = name, .problem = told_problem,
 		.open_include = open_include };
-	uint8_t wire[NAME_MAX_SIZE];
+	uint8_t wire[NAME_MAX_SIZE], apex_wire[NAME_MAX_SIZE];
 	const char *reason;
 	int image = empty_file();
 
@@ -67,10 +69,10 @@ static void load_fd(struct loaded *l, const char *apex, int fd, const char *name
 		how = &ordinary;
 	l->view.apex_size = (uint8_t)name_from_text(wire, apex, strlen(apex), NULL, false, &reason);
 	assert(l->view.apex_size);
-	name_lower(l->view.apex, wire, l->view.apex_size);
-	l->view.apex_labels = name_count_labels(wire);
+	name_lower(apex_wire, wire, l->view.apex_size);
+		l->view.apex_labels = name_count_labels(wire);
 	l->view.hash_key = TEST_HASH_KEY;
-	q.apex = l->view.apex;
+	q.apex = apex_wire;
 	q.apex_size = l->view.apex_size;
 	q.image_fd = image;
 	q.memory_limit = how->memory_limit;
