@@ -27,7 +27,7 @@ struct check_stream {
 };
 
 /* Of the names above the one at hand, by depth. */
-struct check_above { uint16_t flags; bool wild_child; };
+struct check_above { uint16_t flags; bool child, wild_child; };
 
 /* How far the directory has been read. */
 struct check_runs {
@@ -155,6 +155,7 @@ static int check_rrset(struct image_check *c, const struct node_set *stored, con
 		.target = stored->blob + stored->wire_size + stored->sigs_size + 2 * (size_t)stored->patches };
 	struct build_rrset build = { .type = set.type, .records = c->records, .sigs = c->records + RRSET_MAX_RECORDS };
 	struct content_hash hash;
+	struct err reason = ERR_INIT;
 	struct node_set again;
 	uint8_t *p = rdata_room(c, (size_t)set.wire_size + (size_t)set.patches * NAME_MAX_SIZE + 1);
 	int n, sigs;
@@ -172,8 +173,8 @@ static int check_rrset(struct image_check *c, const struct node_set *stored, con
 	build.count = (uint32_t)n;
 	build.sig_count = (uint32_t)sigs;
 	c->encoder.used = 0;
-	if (encode_rrset(&c->encoder, &build, &again, &at, err))
-		return -1;
+	if (encode_rrset(&c->encoder, &build, &again, &at, &reason))
+		return err_set(err, err_is(&reason, ERR_NOMEM) ? ERR_NOMEM : ERR_CORRUPT, "image: %s", reason.message);
 	if (again.wire_size != stored->wire_size || again.sigs_size != stored->sigs_size || again.patches != stored->patches ||
 	    again.targets != stored->targets || memcmp(c->encoder.buf + at, stored->blob, node_set_size(stored)) != 0)
 		return corrupt(err, "an RRset that is not encoded as it must be");
@@ -248,12 +249,17 @@ static int check_entries(struct image_check *c, const uint8_t *n, struct node_se
 
 /* ---- nodes --------------------------------------------------------------- */
 
-/* A depth is left: was it told rightly that a wildcard is below it? */
+/* A depth is left: was it told rightly what is below it? */
 static int leave(struct image_check *c, unsigned from, unsigned to, struct err *err)
 {
-	for (unsigned d = from; d <= to; d++)
-		if (!!(c->above[d].flags & NODE_WILD_CHILD) != c->above[d].wild_child)
+	for (unsigned d = from; d <= to; d++) {
+		const struct check_above *a = &c->above[d];
+
+		if (!!(a->flags & NODE_WILD_CHILD) != a->wild_child)
 			return corrupt(err, "a name that is wrong about a wildcard below it");
+		if (d && (a->flags & NODE_ENT) && !a->child)
+			return corrupt(err, "an empty non-terminal with nothing below it");
+	}
 	return 0;
 }
 
@@ -274,6 +280,8 @@ static int check_full_flags(struct image_check *c, const uint8_t *n, unsigned be
 	if ((node_flags(n) & ~NODE_WILD_CHILD) != want)
 		return corrupt(err, "a node with wrong flags");
 	c->above[depth] = (struct check_above){ .flags = node_flags(n) };
+	if (depth)
+		c->above[depth - 1].child = true;
 	if (want & NODE_WILDCARD)
 		c->above[depth - 1].wild_child = true;
 	return 0;
@@ -376,6 +384,21 @@ static int check_nsec3(struct image_check *c, const uint8_t *n, uint32_t place, 
 	return 0;
 }
 
+/* "owner: " before the message, if there is an owner to speak of. */
+static int owner_context(struct image_check *c, const uint8_t *n, struct err *err)
+{
+	const struct image_header *h = &c->layout.header;
+	uint8_t full[NAME_MAX_SIZE];
+	size_t size = node_owner_size(n);
+	char text[NAME_TEXT_MAX];
+
+	memcpy(full, node_owner(n), size);
+	memcpy(full + size, h->apex, h->apex_size);
+	if (name_length(full, size + h->apex_size) == size + h->apex_size)
+		err_context(err, "%s", name_to_text(text, full));
+	return -1;
+}
+
 static int check_node(struct image_check *c, enum stream_kind kind, const uint8_t *n, size_t left, uint32_t place, bool first, struct err *err)
 {
 	size_t fixed;
@@ -385,7 +408,9 @@ static int check_node(struct image_check *c, enum stream_kind kind, const uint8_
 	fixed = NODE_HEADER_SIZE + (size_t)node_rrsets(n) * NODE_ENTRY_SIZE + node_owner_size(n);
 	if (fixed > node_size(n) || !all_zero(n + 10, 6) || (size_t)node_owner_size(n) + c->layout.header.apex_size > NAME_MAX_SIZE)
 		return corrupt(err, "a node whose entries do not fit into it");
-	return kind == STREAM_NSEC3 ? check_nsec3(c, n, place, first, err) : check_name(c, n, place, first, err);
+	if (kind == STREAM_NSEC3 ? check_nsec3(c, n, place, first, err) : check_name(c, n, place, first, err))
+		return owner_context(c, n, err);
+	return 0;
 }
 
 /* ---- data chunks --------------------------------------------------------- */
