@@ -9,6 +9,8 @@
 #include "tool/table.h"
 #include "tool/terminal.h"
 
+#define HISTORY_USUAL 20
+
 static int finish(struct tool *tool, json_t *request, const char *what)
 {
 	bool dry_run = json_is_true(json_object_get(request, "dry_run"));
@@ -166,39 +168,78 @@ static void followed(void *arg, struct tool *tool, const json_t *progress)
 		show_entry(tool, entry);
 }
 
-int command_history(struct tool *tool, const struct args *args)
+/* -1: told. */
+static int read_limit(struct tool *tool, const char *text, long *limit)
+{
+	char *end;
+
+	*limit = text ? strtol(text, &end, 10) : HISTORY_USUAL;
+	if (!text || (!*end && *limit >= 1 && *limit <= 1000000))
+		return 0;
+	tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--limit: '%.40s' is no number from 1 to 1000000", text);
+	return -1;
+}
+
+/* A reply has some hundred entries at most: the next ones are asked for until
+ * there are as many as wanted. */
+static int collect_history(struct tool *tool, json_t *asked, long limit, json_t *all)
+{
+	bool more = true;
+
+	while (more && (long)json_array_size(all) < limit) {
+		json_t *request = json_copy(asked), *reply;
+		const json_t *last = json_array_get(all, json_array_size(all) - 1);
+		int status;
+
+		json_object_set_new(request, "limit", json_integer(limit - (long)json_array_size(all)));
+		if (last)
+			json_object_set(request, "before", json_object_get(last, "id"));
+		status = session_ask(tool, request, -1, NULL, &reply);
+		if (status != STATUS_DONE)
+			return status;
+		more = reply_true(reply, "more") && json_array_size(json_object_get(reply, "entries"));
+		json_array_extend(all, json_object_get(reply, "entries"));
+		json_decref(reply);
+	}
+	return STATUS_DONE;
+}
+
+static int follow_history(struct tool *tool, json_t *request, long limit)
 {
 	const struct session_hooks follow = { .progress = followed, .for_ever = true };
-	bool following = args_has(args, "follow");
-	json_t *request = session_request("history"), *reply;
-	const char *limit = args_get(args, "limit");
-	char zone[NAME_TEXT_MAX];
-	struct err err = ERR_INIT;
+	json_t *reply;
 	int status;
 
-	if (args->count && names_zone(args->arg[0], zone, &err) < 0) {
-		json_decref(request);
+	json_object_set_new(request, "limit", json_integer(limit));
+	json_object_set_new(request, "follow", json_true());
+	status = session_ask(tool, request, -1, &follow, &reply);
+	if (status == STATUS_DONE)
+		json_decref(reply);
+	return status;
+}
+
+int command_history(struct tool *tool, const struct args *args)
+{
+	json_t *request, *all;
+	char zone[NAME_TEXT_MAX];
+	struct err err = ERR_INIT;
+	long limit;
+	int status;
+
+	if (args->count && names_zone(args->arg[0], zone, &err) < 0)
 		return tool_error(tool, STATUS_USAGE, &err);
-	}
+	if (read_limit(tool, args_get(args, "limit"), &limit) < 0)
+		return STATUS_USAGE;
+	request = session_request("history");
 	if (args->count)
 		json_object_set_new(request, "zone", json_string(zone));
-	if (limit) {
-		char *end;
-		long n = strtol(limit, &end, 10);
-
-		if (*end || n < 1 || n > 1000000) {
-			json_decref(request);
-			return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--limit: '%.40s' is no number from 1 to 1000000", limit);
-		}
-		json_object_set_new(request, "limit", json_integer(n));
-	}
-	if (following)
-		json_object_set_new(request, "follow", json_true());
-	status = session_ask(tool, request, -1, following ? &follow : NULL, &reply);
-	if (status != STATUS_DONE)
-		return status;
-	if (!tool_print_json(tool, reply))
-		show_history(tool, json_object_get(reply, "entries"));
-	json_decref(reply);
-	return STATUS_DONE;
+	if (args_has(args, "follow"))
+		return follow_history(tool, request, limit);
+	all = json_pack("{s:b,s:[]}", "ok", 1, "entries");
+	status = collect_history(tool, request, limit, json_object_get(all, "entries"));
+	if (status == STATUS_DONE && !tool_print_json(tool, all))
+		show_history(tool, json_object_get(all, "entries"));
+	json_decref(all);
+	json_decref(request);
+	return status;
 }
