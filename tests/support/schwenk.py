@@ -13,8 +13,10 @@ case(), run()
 Python 3.9 and its standard library only.
 """
 import contextlib
+import grp
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -643,6 +645,41 @@ class Daemon:
         reply = self.must('fsck', timeout=60.0)
         equal(reply['problems'], [], "fsck's problems")
         return reply
+
+
+def spare_groups(count):
+    """Names of groups that neither root nor nobody is in."""
+    if os.geteuid() != 0:
+        raise Skip('other users need root')
+    nobody = pwd.getpwnam('nobody')
+    found = [g.gr_name for g in grp.getgrall() if g.gr_gid not in (0, nobody.pw_gid)]
+    if len(found) < count:
+        raise Skip('the system has too few groups')
+    return found[:count]
+
+
+def as_nobody(groups, function):
+    """What function() gives, as JSON can hold it, run by nobody with these groups."""
+    nobody = pwd.getpwnam('nobody')
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([grp.getgrnam(g).gr_gid for g in groups])
+            os.setgid(nobody.pw_gid)
+            os.setuid(nobody.pw_uid)
+            os.write(writing, json.dumps(function()).encode())
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as f:
+        text = f.read()
+    os.waitpid(child, 0)
+    expect(text, 'the process of nobody failed')
+    return json.loads(text)
 
 
 # ---- zones whose every record tells the set it belongs to ---------------------------

@@ -12,6 +12,7 @@ SYSTEM_TESTS = \
 	tests/system/faults.py \
 	tests/system/flows.py \
 	tests/system/history.py \
+	tests/system/jobs.py \
 	tests/system/lists.py \
 	tests/system/serials.py \
 	tests/system/staging.py \
