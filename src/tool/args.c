@@ -223,6 +223,36 @@ bool args_has(const struct args *args, const char *option)
 
 /* ---- help ------------------------------------------------------------------- */
 
+/* Octets of the next word: what stands in brackets is one. */
+static size_t word_size(const char *text)
+{
+	size_t n = 0;
+	int depth = 0;
+
+	for (; text[n] && (depth || text[n] != ' '); n++)
+		depth += (text[n] == '[') - (text[n] == ']');
+	return n;
+}
+
+/* For a terminal of 80 columns, from the column indent on. */
+static void wrap(FILE *out, const char *text, size_t indent)
+{
+	size_t column = indent;
+
+	while (*text) {
+		size_t n = word_size(text);
+
+		if (column > indent && column + 1 + n > 78) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		}
+		column += (size_t)fprintf(out, "%s%.*s", column > indent ? " " : "", (int)n, text);
+		text += n;
+		text += *text == ' ';
+	}
+	putc('\n', out);
+}
+
 static void usage_options(FILE *out, const struct arg_option *o)
 {
 	for (; o && o->name; o++) {
@@ -242,7 +272,6 @@ void args_usage(FILE *out, const struct tool_command *c)
 		fputs(" | --group G", out);
 	if (c->flags & ARGS_GROUP_SET)
 		fputs(" | --group G @SET", out);
-	putc('\n', out);
 }
 
 static void list_options(FILE *out, const struct arg_option *o)
@@ -252,37 +281,29 @@ static void list_options(FILE *out, const struct arg_option *o)
 
 		snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 			o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
-		fprintf(out, "  %-24s %s\n", left, o->help);
+		fprintf(out, "  %-24s ", left);
+		wrap(out, o->help, 27);
 	}
 }
 
-/* Paragraphs for a terminal of 80 columns. */
-static void wrap(FILE *out, const char *text)
-{
-	size_t column = 0;
-
-	while (*text) {
-		size_t n = strcspn(text, " ");
-
-		if (column && column + 1 + n > 78) {
-			putc('\n', out);
-			column = 0;
-		}
-		column += (size_t)fprintf(out, "%s%.*s", column ? " " : "", (int)n, text);
-		text += n;
-		text += *text == ' ';
-	}
-	putc('\n', out);
-}
 
 static void help_command(FILE *out, const struct tool_command *c)
 {
+	char *usage = NULL;
+	size_t size;
+	FILE *text = open_memstream(&usage, &size);
+
+	if (text) {
+		args_usage(text, c);
+		fclose(text);
+	}
 	fputs("usage: ", out);
-	args_usage(out, c);
+	wrap(out, usage ? usage : c->name, 7);
+	free(usage);
 	fprintf(out, "\n%s\n", c->help);
 	if (*c->more) {
 		putc('\n', out);
-		wrap(out, c->more);
+		wrap(out, c->more, 0);
 	}
 	if (c->options || c->flags & (ARGS_GROUP | ARGS_GROUP_SET)) {
 		fputs("\noptions:\n", out);

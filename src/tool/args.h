@@ -63,7 +63,7 @@ const char *args_get(const struct args *, const char *option);
 const struct tool_command *args_command(const char *name);
 /* name: "zone add" or "zone" (all of them) or NULL (the list). */
 void args_help(FILE *, const char *name);
-/* The usage line of a command. */
+/* The usage of a command, without newline. */
 void args_usage(FILE *, const struct tool_command *);
 
 #endif

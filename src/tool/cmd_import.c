@@ -48,6 +48,7 @@ static int show_imported(struct tool *tool, const json_t *reply, const char *zon
 	const char *outcome = reply_text(reply, "outcome"), *name = reply_text(set, "set");
 	char records[32], dropped[32];
 	const char *shown = *name ? name : zone;
+	char plain[NAME_TEXT_MAX + 32], *cutover;
 
 	terminal_number(reply_number(set, "records"), records);
 	if (reply_number(reply, "dropped") > 0)
@@ -60,8 +61,12 @@ static int show_imported(struct tool *tool, const json_t *reply, const char *zon
 		tool_note(tool, "%s: unchanged", shown);
 	else if (strcmp(outcome, "live") == 0)
 		tool_note(tool, "%s: live, %s records, serial %lld", shown, records, (long long)reply_number(reply, "serial"));
-	else
-		tool_note(tool, "%s: staged, %s records; live by: schwenk cutover %s", shown, records, shown);
+	else {
+		snprintf(plain, sizeof plain, "schwenk cutover %s", shown);
+		cutover = show_command(tool, plain);
+		tool_note(tool, "%s: staged, %s records; live by: %s", shown, records, cutover ? cutover : plain);
+		free(cutover);
+	}
 	return strcmp(outcome, "failed") == 0 ? STATUS_REFUSED : STATUS_DONE;
 }
 

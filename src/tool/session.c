@@ -226,16 +226,24 @@ int session_exchange(struct tool *tool, json_t *request, int fd, const struct se
 	return status;
 }
 
+/* A refusal for a problem that stands there already does not repeat it. */
+static bool told_already(const struct tool *tool, const char *message)
+{
+	const char *last = reply_text(json_array_get(tool->problems, json_array_size(tool->problems) - 1), "message");
+
+	return !tool->json && *last && strstr(message, last);
+}
+
 int session_refused(struct tool *tool, json_t *reply)
 {
 	const json_t *error = json_object_get(reply, "error");
 	const char *code = reply_text(error, "code"), *message = reply_text(error, "message");
 	int status = strcmp(code, ERR_TIMEOUT) == 0 ? STATUS_UNKNOWN : STATUS_REFUSED;
 
-	if (!tool_print_json(tool, reply))
-		terminal_error(tool, *message ? message : "schwenkd refused without a reason");
-	else
-		terminal_error(tool, *message ? message : code);
+	tool_print_json(tool, reply);
+	if (!*message)
+		message = "schwenkd refused without a reason";
+	terminal_error(tool, told_already(tool, message) ? "nothing was changed" : message);
 	json_decref(reply);
 	return status;
 }

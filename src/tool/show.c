@@ -63,7 +63,7 @@ char *show_command(const struct tool *tool, const char *command)
 
 void show_put(struct tool *tool, const char *text)
 {
-	terminal_put(tool->out, text);
+	terminal_put_line(tool->out, text);
 }
 
 void show_put_command(struct tool *tool, const char *command)
@@ -169,14 +169,14 @@ void show_zone(struct tool *tool, const json_t *zone)
 
 void show_sets(struct tool *tool, const json_t *sets)
 {
-	struct table *t = table_new(tool, "SET|STATE|>RECORDS|>SIZE|>SERIAL|HASH|CREATED|~SOURCE");
+	struct table *t = table_new(tool, "SET|STATE|>RECORDS|>SIZE|>SERIAL|CREATED|~HASH                             SOURCE");
 	const json_t *set;
 	size_t i;
 
 	json_array_foreach(sets, i, set) {
 		const char *state = reply_text(set, "state");
 		bool live = reply_true(set, "live"), previous = reply_true(set, "previous");
-		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64];
+		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64], source[600];
 
 		names_split(reply_text(set, "set"), zone, name);
 		snprintf(shown, sizeof shown, "%s@%s", names_show(tool, zone, (char[NAME_TEXT_MAX]){ "" }), name);
@@ -187,9 +187,9 @@ void show_sets(struct tool *tool, const json_t *sets)
 		table_number(t, reply_number(set, "records"));
 		table_cell(t, terminal_bytes(reply_number(set, "octets"), (char[32]){ "" }), PLAIN);
 		cell_serial(t, set, "serial");
-		table_cell(t, reply_text(set, "hash"), DIM);
 		cell_time(t, set, "created");
-		table_cell(t, reply_text(set, "source"), PLAIN);
+		snprintf(source, sizeof source, "%s %.500s", reply_text(set, "hash"), reply_text(set, "source"));
+		table_cell(t, source, PLAIN);
 	}
 	table_print(t, "no sets");
 }
@@ -206,11 +206,21 @@ static void history_what(struct tool *tool, const json_t *entry, char *buf, size
 		snprintf(buf, size, "group %s (%lld zones)", group, (long long)members);
 	else if (members > 1)
 		snprintf(buf, size, "%s and %lld more", names_show(tool, reply_text(first, "zone"), name), (long long)members - 1);
-	else if (*to || *from)
-		snprintf(buf, size, "%s: %s %s %s", names_show(tool, reply_text(first, "zone"), name), *from ? from : "-", show_arrow(tool),
-			*to ? to : "-");
+	else if ((*to || *from) && strcmp(from, to) != 0)
+		snprintf(buf, size, "%s: %s %s %s", names_show(tool, reply_text(first, "zone"), name), *from ? from : "nothing",
+			show_arrow(tool), *to ? to : "nothing");
+	else if (*to)
+		snprintf(buf, size, "%s: %s", names_show(tool, reply_text(first, "zone"), name), to);
 	else
 		snprintf(buf, size, "%s", names_show(tool, reply_text(first, "zone"), name));
+}
+
+static void cell_back(struct tool *tool, struct table *t, const char *back)
+{
+	char *command = show_command(tool, back);
+
+	table_under(t, command ? command : back);
+	free(command);
 }
 
 void show_history(struct tool *tool, const json_t *entries)
@@ -233,6 +243,8 @@ void show_history(struct tool *tool, const json_t *entries)
 		table_cell(t, what, PLAIN);
 		cell_serial(t, json_array_get(json_object_get(entry, "zones"), 0), one ? "to_serial" : "");
 		table_cell(t, reply_text(entry, "note"), PLAIN);
+		if (*reply_text(entry, "back"))
+			cell_back(tool, t, reply_text(entry, "back"));
 	}
 	table_print(t, "nothing was switched yet");
 }

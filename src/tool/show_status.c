@@ -116,15 +116,9 @@ static void status_held(struct tool *tool, const json_t *reply)
 /* Each with the command back, while it is the zone's last. */
 static void status_last(struct tool *tool, const json_t *last)
 {
-	const json_t *entry;
-	size_t i;
-
-	if (json_array_size(last))
+	if (json_array_size(last)) {
 		fputs("\nlast switches:\n", tool->out);
-	json_array_foreach(last, i, entry) {
-		show_followed(tool, entry);
-		if (*reply_text(entry, "back"))
-			status_command(tool, reply_text(entry, "back"));
+		show_history(tool, last);
 	}
 }
 

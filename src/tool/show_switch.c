@@ -15,9 +15,9 @@ static void switched_line(struct tool *tool, const json_t *zone, const char *fro
 {
 	int64_t a = reply_number(zone, "from_serial"), b = reply_number(zone, "to_serial");
 
-	fprintf(tool->out, ": %s %s ", *from ? from : "-", show_arrow(tool));
+	fprintf(tool->out, ": %s %s ", *from ? from : "nothing", show_arrow(tool));
 	terminal_colour(tool, BOLD);
-	show_put(tool, *to ? to : "-");
+	show_put(tool, *to ? to : "nothing");
 	terminal_colour(tool, PLAIN);
 	if (*from)
 		fprintf(tool->out, ", serial %lld %s %lld", (long long)a, show_arrow(tool), (long long)b);
@@ -107,7 +107,7 @@ void show_switch(struct tool *tool, const char *what, const json_t *reply, bool 
 	fflush(tool->out);
 	json_array_foreach(zones, i, zone)
 		show_warnings(tool, zone);
-	if (!dry_run && json_is_integer(json_object_get(reply, "switch")))
+	if (!dry_run && strcmp(what, "confirm") != 0 && json_is_integer(json_object_get(reply, "switch")))
 		fprintf(tool->out, "switch %lld, visible to every client after %.1f ms\n", (long long)reply_number(reply, "switch"), ms);
 	if (!dry_run && strcmp(what, "cutover") == 0)
 		show_keep(tool, back);
@@ -213,16 +213,16 @@ void show_problem(struct tool *tool, FILE *out, const json_t *problem)
 	bool warning = strcmp(severity, "warning") == 0;
 
 	terminal_progress_clear(tool);
-	terminal_put(out, file);
+	terminal_put_line(out, file);
 	if (*file && line_number > 0)
 		fprintf(out, ":%lld", (long long)line_number);
 	if (*file && line_number > 0 && column > 0)
 		fprintf(out, ":%lld", (long long)column);
 	fprintf(out, "%s%s: ", *file ? ": " : "", warning ? "warning" : "error");
-	terminal_put(out, reply_text(problem, "message"));
+	terminal_put_line(out, reply_text(problem, "message"));
 	if (*rule) {
 		fputs(" [", out);
-		terminal_put(out, rule);
+		terminal_put_line(out, rule);
 		putc(']', out);
 	}
 	putc('\n', out);

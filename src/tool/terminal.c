@@ -22,17 +22,29 @@ void terminal_setup(struct tool *tool)
 	tool->bar = isatty(fileno(tool->say)) && term && strcmp(term, "dumb") != 0;
 }
 
-void terminal_put(FILE *out, const char *text)
+static void put_harmless(FILE *out, const char *text, bool one_line)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 		/* C1 controls are two octets in UTF-8: c2 80 to c2 9f */
-		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+		if (*p == '\n' || *p == '\t')
+			putc(one_line ? ' ' : *p, out);
+		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(out, "\\%03u", *p);
 		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
 			fprintf(out, "\\%03u\\%03u", p[0], p[1]), p++;
 		else
 			putc(*p, out);
 	}
+}
+
+void terminal_put(FILE *out, const char *text)
+{
+	put_harmless(out, text, false);
+}
+
+void terminal_put_line(FILE *out, const char *text)
+{
+	put_harmless(out, text, true);
 }
 
 void terminal_colour(struct tool *tool, enum colour colour)

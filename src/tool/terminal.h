@@ -10,6 +10,9 @@ void terminal_setup(struct tool *);
 /* Writes text with control octets made harmless: what comes from zone files
  * and notes must not steer the terminal. */
 void terminal_put(FILE *, const char *text);
+/* The same, of what must not begin a line of its own: a note that looks like
+ * another entry of the history. */
+void terminal_put_line(FILE *, const char *text);
 void terminal_colour(struct tool *, enum colour);       /* on out; PLAIN ends */
 /* "schwenk: error: TEXT" on say. */
 void terminal_error(struct tool *, const char *text);

@@ -277,7 +277,7 @@ static void status_tells_a_hold_once(void **state)
 	has(run.out, "\ngroup g (1,200 zones): new, since 2026-11-24 04:00:05 by ann\n    schwenk -s ");
 	has(run.out, " rollback --group g\nb.example: new, ");
 	has(run.out, "\n... and 2 more zones: schwenk zones --held\n");
-	has(run.out, "cutover  b.example: x -> y, serial 9\n    schwenk -s ");
+	has(run.out, "ann cutover b.example: x -> y      9 -\n    schwenk -s ");
 	run_free(&run);
 }
 
@@ -323,9 +323,9 @@ static void strangers_text_does_not_steer_the_terminal(void **state)
 	struct run run;
 
 	run_reply(&run, "history", "{\"ok\":true,\"entries\":[{\"id\":1,\"kind\":\"cutover\",\"at\":\"2026-11-24T04:00:05Z\",\"by\":\"ann\","
-		"\"note\":\"\\u001b[2Jboo\",\"zones\":[{\"zone\":\"a\",\"from\":\"x\",\"to\":\"y\"}],\"members\":1}]}\n");
+		"\"note\":\"\\u001b[2Jboo\\n\\u0007\\nnot a new line\",\"zones\":[{\"zone\":\"a\",\"from\":\"x\",\"to\":\"y\"}],\"members\":1}]}\n");
 	has_not(run.out, "\033");
-	has(run.out, "[2Jboo");
+	has(run.out, "[2Jboo \\007 not a new line\n");
 	run_free(&run);
 	run_reply(&run, "cutover a@b", "{\"ok\":false,\"error\":{\"code\":\"rule\",\"message\":\"\\u001b]0;x\\u0007 \\u009b2J\"}}\n");
 	has_not(run.say, "\033");
