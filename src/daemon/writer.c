@@ -289,8 +289,7 @@ static void writer_end(struct writer *w)
 		TAILQ_REMOVE(&w->bulk, job, link);
 		job->free(job);
 	}
-	if (w->cleaner && w->cleaner_waits)
-		w->cleaner->free(w->cleaner);
+	free(w->cleaner);       /* its own free does nothing: it is queued again and again */
 	if (w->readable)
 		event_free(w->readable);
 	if (w->writable)
