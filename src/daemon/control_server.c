@@ -260,7 +260,7 @@ static bool peer_late_answer(struct peer *p, const char *line, size_t size)
 {
 	json_t *json = p->asked ? json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	bool late = !json_object_get(json, "command") && (json_object_get(json, "file") || json_object_get(json, "end"));
-	int fd = late ? lines_take_fd(&p->lines) : -1;
+	int fd = late && !json_object_get(json, "error") && !json_object_get(json, "end") ? lines_take_fd(&p->lines) : -1;
 
 	json_decref(json);
 	if (fd >= 0)
@@ -289,7 +289,10 @@ static void peer_file_line(struct peer *p, const char *line, size_t size)
 	struct request *r = p->current;
 
 	if (json_is_object(json) && (json_object_get(json, "file") || json_object_get(json, "end"))) {
-		r->file(r->arg, json, json_object_get(json, "file") ? lines_take_fd(&p->lines) : -1);
+		/* without a descriptor, it must not take that of the next line */
+		bool has_fd = json_object_get(json, "file") && !json_object_get(json, "error");
+
+		r->file(r->arg, json, has_fd ? lines_take_fd(&p->lines) : -1);
 	} else {
 		p->waiting = malloc(size + 1);
 		if (p->waiting) {
