@@ -177,7 +177,9 @@ static int decide_move(struct plan *p, const struct zone_row *zone, const struct
 	name_to_text_short(text, zone->apex);
 	if (set->state == SET_DROPPING)
 		return err_set(p->err, ERR_NO_SUCH_SET, "%s@%s was dropped", text, set->name);
-	if (set->state != SET_READY)
+	/* a set is failed by its newest edition: an older one was live once, and
+	 * the way back to it stays open */
+	if (set->state != SET_READY && (set->state != SET_FAILED || to.edition == set->edition))
 		return err_set(p->err, ERR_NOT_READY, "%s@%s is %s%s%s: only a ready set can be switched to%s", text, set->name,
 			set_state_name[set->state], set->note[0] ? ": " : "", set->note,
 			set->state == SET_FAILED ? "; repair it by `edit` or `record`, or import it anew" : "");
