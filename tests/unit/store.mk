@@ -1,1 +1,11 @@
 # unit tests of store
+STORE_SCENE = tests/unit/store_scene.c tests/unit/store_scene.h $(IMAGE_MODEL)
+STORE_TESTS = tests/unit/store_catalog_test tests/unit/store_switch_test tests/unit/store_serial_test
+check_PROGRAMS += $(STORE_TESTS)
+TESTS += $(STORE_TESTS)
+tests_unit_store_catalog_test_SOURCES = tests/unit/store_catalog_test.c $(STORE_SCENE)
+tests_unit_store_catalog_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_switch_test_SOURCES = tests/unit/store_switch_test.c $(STORE_SCENE)
+tests_unit_store_switch_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_serial_test_SOURCES = tests/unit/store_serial_test.c $(STORE_SCENE)
+tests_unit_store_serial_test_LDADD = $(IMAGE_TEST_LIBS)

@@ -239,8 +239,8 @@ static int put_edition(struct scene *s, const char *zone, const char *set, const
 	if (find_set(s, t, zone, set, &z, &row))
 		return finish(s, t, -1);
 	take_counts(&counts, whole, row.octets + built->size, serial);
-	return finish(s, t, catalog_set_edit(t, row.id, z.live.set == row.id ? z.live.edition : row.edition, &delta, &counts,
-		&scene_who, "an edit", &s->err));
+	delta.from = z.live.set == row.id ? z.live.edition : row.edition;
+	return finish(s, t, catalog_set_edit(t, row.id, delta.from, &delta, &counts, &scene_who, "an edit", &s->err));
 }
 
 static int next_image(struct scene *s, uint64_t *image)
