@@ -322,6 +322,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 
+	notify_again();
 	if (!d->stopping && !barrier_pending(d))
 		barrier_begin(d, 0, heartbeat_passed, NULL, d);
 }
