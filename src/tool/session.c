@@ -146,7 +146,8 @@ static int keep_problem(struct tool *tool, json_t *problem)
 	if (!tool->problems)
 		tool->problems = json_array();
 	json_array_append(tool->problems, problem);
-	if (!tool->json && !(tool->quiet && strcmp(reply_text(problem, "severity"), "warning") == 0))
+	/* with --json too: an exit status of 1 has its reason on standard error */
+	if (!((tool->quiet || tool->json) && strcmp(reply_text(problem, "severity"), "warning") == 0))
 		show_problem(tool, tool->say, problem);
 	return 0;
 }
