@@ -100,7 +100,7 @@ def edit():
         prepared(d)
         editor = d.file('editor', '#!/bin/sh\nsed -i "s/10\\.1\\.1\\.1\\b/10.1.1.200/" "$1"\n')
         os.chmod(editor, stat.S_IRWXU)
-        status, out, err = d.tool('edit', ZONE, env={'EDITOR': editor, 'VISUAL': editor}, input='y\n', json_out=False)
+        status, out, err = d.tool('edit', ZONE, '--yes', env={'EDITOR': editor, 'VISUAL': editor}, json_out=False)
         s.equal(status, 0, 'edit: %s %s' % (out, err))
         s.equal(d.udp('n0.' + ZONE).rdata('A'), ['10.1.1.200'], 'edited')
         before = d.set(ZONE, 'old')['hash']
