@@ -353,13 +353,14 @@ static int count_view(struct totals *t, const struct view *v, struct err *err)
 	return 0;
 }
 
-/* The SOA's serial, and whether it can be replaced. */
+/* The SOA's serial, and whether it can be replaced. false: none, or (a failed
+ * set) several, so that the row's is any of theirs. */
 static bool read_soa(const struct view *v, uint32_t *serial, bool *fixed)
 {
 	struct found apex = view_find(v, apex_hash(v->apex, v->hash_key), v->apex, 0);
 	struct rrset soa, zonemd;
 
-	if (!apex.node || !image_rrset(apex.image, apex.node, TYPE_SOA, &soa) || soa.wire_size < 32)
+	if (!apex.node || !image_rrset(apex.image, apex.node, TYPE_SOA, &soa) || soa.count != 1 || soa.wire_size < 32)
 		return false;
 	*serial = load_be32(soa.wire + soa.wire_size - 20);
 	*fixed = soa.sig_count || image_rrset(apex.image, apex.node, TYPE_ZONEMD, &zonemd);
