@@ -10,6 +10,7 @@
 #include "tool/terminal.h"
 
 #define STOP_MS 30000
+#define COMPLETE_MS 1000
 
 int command_status(struct tool *tool, const struct args *args)
 {
@@ -224,6 +225,27 @@ static void complete_rows(struct tool *tool, const struct arg_option *o)
 		fprintf(tool->out, "--%s%s\n", o->name, o->value ? "=" : "");
 }
 
+static void value_rows(struct tool *tool, const struct arg_option *o)
+{
+	for (; o && o->name; o++) {
+		if (o->value && o->letter)
+			fprintf(tool->out, "-%c\n", o->letter);
+		if (o->value)
+			fprintf(tool->out, "--%s\n", o->name);
+	}
+}
+
+/* Options behind which a value stands. */
+static void complete_values(struct tool *tool, const char *command)
+{
+	const struct tool_command *c = args_command(command);
+
+	value_rows(tool, args_global);
+	value_rows(tool, c ? c->options : NULL);
+	if (c && c->flags & (ARGS_GROUP | ARGS_GROUP_SET))
+		value_rows(tool, args_group_option);
+}
+
 static void complete_options(struct tool *tool, const char *command)
 {
 	const struct tool_command *c = args_command(command);
@@ -249,7 +271,7 @@ static int complete_names(struct tool *tool, const char *what, const char *prefi
 	if (r == 0)
 		r = control_client_send(tool->client, request, -1, &err);
 	json_decref(request);
-	if (r < 0 || control_client_receive(tool->client, 2000, &line, &final, &err) < 0)
+	if (r < 0 || control_client_receive(tool->client, COMPLETE_MS, &line, &final, &err) < 0)
 		return STATUS_REFUSED;
 	names = json_object_get(line, "names");
 	if (!names)
@@ -269,14 +291,16 @@ int command_complete(struct tool *tool, const struct args *args)
 		complete_commands(tool, prefix);
 	} else if (strcmp(what, "options") == 0) {
 		complete_options(tool, prefix);
+	} else if (strcmp(what, "values") == 0) {
+		complete_values(tool, prefix);
 	} else if (strcmp(what, "arguments") == 0) {
 		c = args_command(prefix);
 		fprintf(tool->out, "%s\n", c ? c->completes : "");
 	} else if (strcmp(what, "zones") == 0 || strcmp(what, "sets") == 0 || strcmp(what, "groups") == 0) {
 		return complete_names(tool, what, prefix);
 	} else {
-		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "complete: '%.40s' is none of: commands, options, arguments, "
-			"zones, sets, groups", what);
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "complete: '%.40s' is none of: commands, options, values, "
+			"arguments, zones, sets, groups", what);
 	}
 	return STATUS_DONE;
 }

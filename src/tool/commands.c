@@ -117,7 +117,7 @@ const struct tool_command tool_commands[] = {
 	{ "stop", "", "", "end the daemon", "",
 	  NULL, 0, 0, 0, command_stop },
 	{ "complete", "WHAT [PREFIX]", "", "words for the shell's completion",
-	  "WHAT is commands, options, arguments, zones, sets or groups.",
+	  "WHAT is commands, options, values, arguments, zones, sets or groups.",
 	  NULL, 1, 2, ARGS_HIDDEN | ARGS_OPTIONS_FIRST, command_complete },
 	{ .name = NULL },
 };

@@ -1,4 +1,5 @@
 bin_PROGRAMS += src/tool/schwenk
+dist_man_MANS += src/tool/schwenk.1
 src_tool_schwenk_SOURCES = src/tool/main.c
 src_tool_schwenk_LDADD = $(SCHWENK_LIBS)
 SCHWENK_LIBS = \
@@ -25,3 +26,9 @@ src_tool_libtool_a_SOURCES = \
 	src/tool/table.c src/tool/table.h \
 	src/tool/terminal.c src/tool/terminal.h \
 	src/tool/tool.c src/tool/tool.h
+
+# the man page, and the completion, have all that the tool has
+TOOL_WORDS = tests/unit/tool_manual.sh tests/unit/tool_completion.sh
+TESTS += $(TOOL_WORDS)
+EXTRA_DIST += $(TOOL_WORDS)
+$(TOOL_WORDS:.sh=.log): src/tool/schwenk

@@ -394,6 +394,9 @@ static void completion_words(void **state)
 	has(run.out, "--group=\n");
 	has(run.out, "--json\n");
 	run_free(&run);
+	run_at(&run, "/nowhere", "complete values cutover");
+	assert_string_equal(run.out, "-s\n--socket\n--expect\n--serial\n--force\n-m\n--note\n--group\n");
+	run_free(&run);
 	run_at(&run, "/nowhere", "complete arguments cutover");
 	assert_string_equal(run.out, "sets+\n");
 	run_free(&run);
