@@ -96,9 +96,9 @@ static void log_done(const struct job *job, const json_t *reply)
 	if (!job->by[0])
 		level = LOG_LEVEL_DEBUG;        /* a fold changes nothing for anybody */
 	if (job->portfolio)
-		log_at(level, "%s: %lld zones: %lld live, %lld staged, %lld unchanged, %zu removed, %lld failed; %.2f s", job_text(job, text),
-			number_of(reply, "zones"), number_of(reply, "live"), number_of(reply, "staged"), number_of(reply, "unchanged"),
-			json_array_size(json_object_get(reply, "removed")), number_of(reply, "failures"), job_seconds(job));
+		log_at(level, "%s: %lld zones: %lld live, %lld staged, %lld unchanged, %zu removed, %lld failed; %.2f s",
+			job_text(job, text), number_of(reply, "zones"), number_of(reply, "live"), number_of(reply, "staged"),
+			number_of(reply, "unchanged"), json_array_size(json_object_get(reply, "removed")), number_of(reply, "failures"), job_seconds(job));
 	else if (outcome && job->kind->writer)
 		log_at(level, "%s: %s, %lld records; %.2f s", job_text(job, text), outcome,
 			number_of(json_object_get(reply, "set"), "records"), job_seconds(job));
@@ -115,7 +115,8 @@ static void log_end(const struct job *job, const json_t *reply)
 	if (json_is_true(json_object_get(reply, "ok")))
 		log_done(job, reply);
 	else
-		log_warning("%s failed after %.2f s: %s", job_text(job, text), job_seconds(job), message ? message : "no reason was given");
+		log_warning("%s failed after %.2f s: %s", job_text(job, text), job_seconds(job),
+			message ? message : "no reason was given");
 }
 
 void job_end(struct job *job, json_t *reply)
@@ -267,8 +268,8 @@ static void take_reply(struct job *job, json_t *reply)
 	struct err err = ERR_INIT;
 
 	if (job->kind->pauses_deletions && json_is_true(json_object_get(reply, "ok")) && !job_pause_held(job)) {
-		err_set(&err, ERR_UNAVAILABLE, "the writer was started anew meanwhile, and may have deleted what was not read yet: repeat the %s",
-			job->kind->name);
+		err_set(&err, ERR_UNAVAILABLE, "the writer was started anew meanwhile, and may have deleted what was not read yet: "
+			"repeat the %s", job->kind->name);
 		job_fail(job, &err);
 	} else if (job->portfolio)
 		portfolio_result(job, json_incref(reply));
@@ -287,6 +288,15 @@ static bool take_image(struct job *job, struct message *m, json_t *o)
 	else
 		job_write_image(job, json_incref(o), fd);
 	return true;
+}
+
+/* Of a directory some zones may be in already. */
+static void loader_failed(struct job *job, const struct err *err)
+{
+	if (job->portfolio)
+		portfolio_broken(job, err);
+	else
+		job_fail(job, err);
 }
 
 static void on_message(void *arg, struct child *c, struct message *m)
@@ -313,18 +323,18 @@ static void on_message(void *arg, struct child *c, struct message *m)
 		sense = false;
 	json_decref(o);
 	if (!sense) {
-		err_set(&err, ERR_INTERNAL, "the loader sent a message of type %d that makes no sense: nothing was changed", (int)m->type);
-		job_fail(job, &err);
+		err_set(&err, ERR_INTERNAL, "the loader sent a message of type %d that makes no sense", (int)m->type);
+		loader_failed(job, &err);
 	}
 }
 
 static void explain_end(struct err *err, int status)
 {
 	if (WIFSIGNALED(status))
-		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, by signal %d (%s): nothing was changed%s", WTERMSIG(status),
-			strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; is memory short?" : "; the log may tell more");
+		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, by signal %d (%s); %s", WTERMSIG(status),
+			strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "is memory short?" : "the log may tell more");
 	else
-		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, with status %d: nothing was changed; the log tells why",
+		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, with status %d; the log tells why",
 			WEXITSTATUS(status));
 }
 
@@ -337,10 +347,7 @@ static void on_gone(void *arg, struct child *c, int status)
 	job_resume_deletions(job);
 	if (job->state == JOB_LOADING) {
 		explain_end(&err, status);
-		if (job->portfolio)
-			portfolio_broken(job, &err);
-		else
-			job_fail(job, &err);
+		loader_failed(job, &err);
 	}
 	wake(job->jobs);
 }
@@ -578,6 +585,14 @@ static void enqueue(struct job *job)
 	wake(job->jobs);
 }
 
+/* The history would refuse it at the very end. */
+static int check_note(const json_t *request, struct err *err)
+{
+	size_t size = json_string_length(json_object_get(request, "note"));
+
+	return size > NOTE_MAX ? err_set(err, ERR_LIMIT, "the note has %zu octets, at most %d are kept", size, NOTE_MAX) : 0;
+}
+
 void handle_job(struct request *r)
 {
 	const struct job_kind *kind = job_kind_find(r->command->name);
@@ -588,7 +603,7 @@ void handle_job(struct request *r)
 		err_set(&err, ERR_INTERNAL, "no loader knows the command \"%s\"", r->command->name);
 	else if (!(job = job_new(r->daemon, kind, r, json_incref(r->json))))
 		err_set(&err, ERR_NOMEM, "no memory for a job");
-	else if (kind->target)
+	else if (check_note(r->json, &err) == 0 && kind->target)
 		kind->target(job, true, &err);
 	if (err.code) {
 		if (job)

@@ -209,8 +209,8 @@ static void on_slice_written(void *arg, json_t *result)
 static void write_slice(struct job *job)
 {
 	struct portfolio_job *p = job->portfolio;
-	json_t *request = json_pack("{s:s,s:O,s:O,s:I}", "command", job->kind->writer, "zones", json_object_get(p->slices[0].meta, "zones"),
-		"who", job->who, "append_to", (json_int_t)p->switch_id);
+	json_t *request = json_pack("{s:s,s:O,s:O,s:I}", "command", job->kind->writer,
+		"zones", json_object_get(p->slices[0].meta, "zones"), "who", job->who, "append_to", (json_int_t)p->switch_id);
 	const char *note = json_string_value(json_object_get(job->json, "note"));
 
 	if (note)
@@ -321,9 +321,10 @@ static json_t *result_json(struct portfolio_job *p)
 {
 	static const char *const loaders[] = { "records", "warnings", "dropped" };
 	json_t *zones = json_object_get(p->result, "zones");
-	json_t *reply = json_pack("{s:o,s:I,s:I,s:I,s:O,s:O,s:I,s:o}", "zones", zones ? json_incref(zones) : json_integer((json_int_t)p->done),
-		"live", (json_int_t)p->live, "unchanged", (json_int_t)p->unchanged, "staged", (json_int_t)p->staged,
-		"removed", p->removed, "failed", p->failed, "failures", (json_int_t)p->failures, "switch", number_or_null(p->switch_id));
+	json_t *reply = json_pack("{s:o,s:I,s:I,s:I,s:O,s:O,s:I,s:o}",
+		"zones", zones ? json_incref(zones) : json_integer((json_int_t)p->done), "live", (json_int_t)p->live,
+		"unchanged", (json_int_t)p->unchanged, "staged", (json_int_t)p->staged, "removed", p->removed,
+		"failed", p->failed, "failures", (json_int_t)p->failures, "switch", number_or_null(p->switch_id));
 
 	for (size_t i = 0; i < sizeof loaders / sizeof loaders[0]; i++) {
 		json_t *n = json_object_get(p->result, loaders[i]);
@@ -340,15 +341,16 @@ static void finish(struct job *job)
 	struct err err = ERR_INIT;
 
 	if (p->unconfirmed) {
-		err_set(&err, ERR_TIMEOUT, "the zones are committed, but a worker that does not confirm it could not be ended: some clients may "
-			"still get what was before; the log names the worker");
+		err_set(&err, ERR_TIMEOUT, "the zones are committed, but a worker that does not confirm it could not be ended: "
+			"some clients may still get what was before; the log names the worker");
 		job_fail(job, &err);
 	} else if (p->broken && (!p->done || err_is(&p->why, ERR_TIMEOUT))) {
 		job_fail(job, &p->why);
 	} else {
 		add_loaders_failures(p);
 		if (p->broken) {
-			err_context(&p->why, "given up behind %llu zones; what follows them was not imported", (unsigned long long)p->done);
+			err_context(&p->why, "given up behind %llu zones; what follows them was not imported",
+				(unsigned long long)p->done);
 			add_failure_text(p, "the rest", &p->why);
 		}
 		job_end(job, result_json(p));

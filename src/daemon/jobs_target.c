@@ -39,7 +39,8 @@ static int zone_to_make(struct job *job, struct err *err)
 		return 0;
 	}
 	name_to_text_short(name, job->apex);
-	return err_set(err, ERR_NO_SUCH_ZONE, "there is no zone %s here; root or the daemon's own user adds it: `schwenk zone add %s`", name, name);
+	return err_set(err, ERR_NO_SUCH_ZONE, "there is no zone %s here; root or the daemon's own user adds it: "
+		"`schwenk zone add %s`", name, name);
 }
 
 static int check_set_free(const struct job *job, struct catalog_txn *txn, const struct zone_row *zone, struct err *err)
@@ -61,8 +62,8 @@ static int check_not_held(const struct job *job, const struct zone_row *zone, st
 	if (!(zone->flags & ZONE_HELD))
 		return 0;
 	name_to_text_short(name, job->apex);
-	return err_set(err, ERR_HELD, "%s is held since its cutover: `schwenk confirm %s` or `schwenk rollback %s` first, or import into a "
-		"set (%s@NAME)", name, name, name, name);
+	return err_set(err, ERR_HELD, "%s is held since its cutover: `schwenk confirm %s` or `schwenk rollback %s` first, "
+		"or import into a set (%s@NAME)", name, name, name, name);
 }
 
 static int import_in(struct job *job, struct catalog_txn *txn, struct err *err)
@@ -87,8 +88,8 @@ static int import_in(struct job *job, struct catalog_txn *txn, struct err *err)
 static int parse_set_name(struct job *job, const char *name, struct err *err)
 {
 	if (!set_name_valid(name))
-		return err_set(err, ERR_BAD_REQUEST, "\"%.80s\" is no name for a set: 1 to 63 of a-z, 0-9, \".\", \"_\", \"-\", and not \"live\" or "
-			"\"previous\"", name);
+		return err_set(err, ERR_BAD_REQUEST, "\"%.80s\" is no name for a set: 1 to 63 of a-z, 0-9, \".\", \"_\", \"-\", "
+			"and not \"live\" or \"previous\"", name);
 	strcpy(job->set, name);
 	return 0;
 }
@@ -102,8 +103,8 @@ static int target_import(struct job *job, bool right, struct err *err)
 	/* what is live is taken from the request's begin: see "overtaken" */
 	if (!right)
 		return 0;
-	if (control_parse_zone(text_of(job, "zone"), job->apex, &job->apex_size, err) < 0 || (set && parse_set_name(job, set, err) < 0) ||
-	    snapshot_begin(d->reader, err) < 0)
+	if (control_parse_zone(text_of(job, "zone"), job->apex, &job->apex_size, err) < 0 ||
+	    (set && parse_set_name(job, set, err) < 0) || snapshot_begin(d->reader, err) < 0)
 		return -1;
 	status = import_in(job, snapshot_catalog(d->reader), err);
 	snapshot_end(d->reader);
@@ -177,7 +178,8 @@ static int target_change(struct job *job, bool right, struct err *err)
 	struct daemon *d = job_daemon(job);
 	int status;
 
-	if (control_parse_set(text_of(job, "set"), job->apex, &job->apex_size, job->set, err) < 0 || snapshot_begin(d->reader, err) < 0)
+	if (control_parse_set(text_of(job, "set"), job->apex, &job->apex_size, job->set, err) < 0 ||
+	    snapshot_begin(d->reader, err) < 0)
 		return -1;
 	status = change_in(job, snapshot_catalog(d->reader), right, err);
 	snapshot_end(d->reader);

@@ -74,7 +74,8 @@ static int add_what_main_knows(const struct job *job, json_t *o, struct err *err
 		json_object_del(o, "who");
 	if (strcmp(job->kind->writer, "copy-in") != 0) {
 		if ((uint64_t)json_integer_value(json_object_get(o, "set_id")) != job->set_id)
-			return err_set(err, ERR_OVERTAKEN, "another set became the one that is meant meanwhile: nothing was done; repeat the command");
+			return err_set(err, ERR_OVERTAKEN, "another set became the one that is meant meanwhile: nothing was done; "
+				"repeat the command");
 		json_object_set_new(o, "may_live", json_boolean(job->may_live));
 		return 0;
 	}
@@ -83,7 +84,8 @@ static int add_what_main_knows(const struct job *job, json_t *o, struct err *err
 	json_object_set_new(o, "create", json_boolean(job->create));
 	json_object_del(o, "expect_live");
 	if (!job->set[0])
-		json_object_set_new(o, "expect_live", json_pack("{s:I,s:I}", "set", (json_int_t)job->live.set, "edition", (json_int_t)job->live.edition));
+		json_object_set_new(o, "expect_live", json_pack("{s:I,s:I}", "set", (json_int_t)job->live.set,
+			"edition", (json_int_t)job->live.edition));
 	return 0;
 }
 

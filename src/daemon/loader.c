@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,20 +14,21 @@
 #include "daemon/privileges.h"
 
 #define TELL_US 100000
+#define NICE    5               /* of what is done in the background */
 
 const struct loader_job loader_jobs[] = {
-	{ "import", job_import, USE_READ, false },
-	{ "import-dir", job_import_dir, USE_NONE, false },
-	{ "copy", job_copy, USE_NONE, false },
-	{ "record", job_change, USE_READ, false },
-	{ "edit", job_change, USE_READ, false },
-	{ "fold", job_fold, USE_NONE, false },
-	{ "export", job_export, USE_WRITE, false },
-	{ "diff", job_diff, USE_WRITE, false },
-	{ "check", job_check, USE_NONE, false },
-	{ "backup", job_backup, USE_NONE, true },
-	{ "fsck", job_fsck, USE_NONE, true },
-	{ NULL, NULL, USE_NONE, false },
+	{ .name = "import", .run = job_import, .use = USE_READ, .background = true },
+	{ .name = "import-dir", .run = job_import_dir, .background = true },
+	{ .name = "copy", .run = job_copy },
+	{ .name = "record", .run = job_change, .use = USE_READ },
+	{ .name = "edit", .run = job_change, .use = USE_READ },
+	{ .name = "fold", .run = job_fold, .background = true },
+	{ .name = "export", .run = job_export, .use = USE_WRITE },
+	{ .name = "diff", .run = job_diff, .use = USE_WRITE },
+	{ .name = "check", .run = job_check },
+	{ .name = "backup", .run = job_backup, .own_store = true, .background = true },
+	{ .name = "fsck", .run = job_fsck, .own_store = true, .background = true },
+	{ .name = NULL },
 };
 
 /* ---- to main --------------------------------------------------------------------- */
@@ -309,8 +311,8 @@ int loader_set(struct loader *l, const char *text, struct zone_row *zone, struct
 static int check_readable(int mode, mode_t type, const char *command, struct err *err)
 {
 	if (type == S_IFDIR)
-		return err_set(err, ERR_BAD_REQUEST, "%s: the descriptor is of a directory, no file; a directory of zone files is imported by "
-			"`schwenk import --dir`", command);
+		return err_set(err, ERR_BAD_REQUEST, "%s: the descriptor is of a directory, no file; a directory of zone files is "
+			"imported by `schwenk import --dir`", command);
 	if (type != S_IFREG && type != S_IFIFO && type != S_IFCHR)
 		return err_set(err, ERR_BAD_REQUEST, "%s: the descriptor is of a %s: give a file or a pipe (`cat … | schwenk …`)", command,
 			type == S_IFSOCK ? "socket" : type == S_IFBLK ? "block device" : "thing that cannot be read");
@@ -376,6 +378,8 @@ static int work(struct loader *l, struct err *err)
 {
 	const struct loader_job *job = find_job(l, err);
 
+	if (job && job->background && setpriority(PRIO_PROCESS, 0, NICE) < 0)
+		log_debug("cannot lower the priority: %s", strerror(errno));
 	if (!job || (!job->own_store && store_reader_open(&l->reader, l->role.conf->database, err) < 0) ||
 	    privileges_seal(ROLE_LOADER, l->role.conf, job->own_store, err) < 0)
 		return -1;

@@ -93,6 +93,7 @@ struct loader_job {
 	 * open once only): the frame opens no reader, and lets it open files for
 	 * writing, as LMDB needs for its lock file. */
 	bool own_store;
+	bool background;                /* takes what answers and switches leave of the processors */
 };
 extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL */
 

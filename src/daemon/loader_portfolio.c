@@ -173,7 +173,8 @@ static void send_slice(struct portfolio *p)
 	p->offset = p->region;
 }
 
-static int load_file(struct portfolio *p, const uint8_t *apex, size_t apex_size, const char *zone, const char *file, int fd, struct err *err)
+static int load_file(struct portfolio *p, const uint8_t *apex, size_t apex_size, const char *zone, const char *file,
+	int fd, struct err *err)
 {
 	struct loading l = { .loader = p->loader, .apex = apex, .apex_size = apex_size, .fd = fd, .name = file, .offset = p->offset,
 		.many = true, .warnings_max = p->warnings_max, .errors_max = p->errors_max };
@@ -279,8 +280,8 @@ static int prune(struct portfolio *p, json_t *reply, struct err *err)
 	p->loader->in_snapshot = true;
 	status = catalog_zones(snapshot_catalog(p->loader->reader), NULL, 0, look_at_zone, &pruning, err);
 	if (status == 0 && pruning.count > pruning.max) {
-		err_set(&refused, ERR_LIMIT, "%llu of %llu zones have no file: more than 5 %% are not pruned at once, and none was removed; "
-			"if it is meant: `schwenk zone remove`", (unsigned long long)pruning.count, (unsigned long long)before);
+		err_set(&refused, ERR_LIMIT, "%llu of %llu zones have no file: more than 5 %% are not pruned at once, "
+			"and none was removed; if it is meant: `schwenk zone remove`", (unsigned long long)pruning.count, (unsigned long long)before);
 		add_failure(p, NULL, "--prune", &refused);
 		json_array_clear(pruning.zones);
 	}
@@ -310,26 +311,37 @@ static int finish(struct portfolio *p, struct err *err)
 	return 0;
 }
 
+/* A full disk will be so for the next file as well. What is loaded goes in. */
+static int give_up(struct portfolio *p, const struct err *why, struct err *err)
+{
+	send_slice(p);
+	loader_slice(p->loader, NULL, -1, 0);
+	return err_set(err, why->code, "%s", why->message);
+}
+
 int job_import_dir(struct loader *l, struct err *err)
 {
 	struct portfolio p = { .loader = l, .zones = json_array(), .failed = json_array(), .warnings_max = WARNINGS_TOLD,
 		.errors_max = ERRORS_TOLD };
 	struct err why = ERR_INIT;
+	bool full = false;
 	int fd, status;
 	char *file;
 
 	/* a zone's buffers are taken and given back 100,000 times: not by mmap */
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	p.files_expected = (uint64_t)json_integer_value(json_object_get(l->request, "files"));
-	while (loader_next_file(l, FILES_AHEAD, &file, &fd, &why) > 0) {
+	while (!full && loader_next_file(l, FILES_AHEAD, &file, &fd, &why) > 0) {
 		one_file(&p, file, fd, &why);
 		free(file);
 		if (fd >= 0)
 			close(fd);
-		err_clear(&why);
 		tell_share(&p);
+		full = err_is(&why, ERR_FULL);
+		if (!full)
+			err_clear(&why);
 	}
-	status = finish(&p, err);
+	status = full ? give_up(&p, &why, err) : finish(&p, err);
 	json_decref(p.zones);
 	json_decref(p.failed);
 	arena_free(&p.seen.arena);

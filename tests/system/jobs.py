@@ -211,7 +211,8 @@ def early():
         d.must('cutover', sets=[ZONE + '@new'])
         for number, (code, keys) in enumerate((
                 ('in-use', {'set': 'new'}), ('in-use', {'set': 'old'}), ('held', {}), ('bad-request', {'set': 'live'}),
-                ('bad-request', {'set': 'Big'}), ('bad-request', {'set': ''}))):
+                ('bad-request', {'set': 'Big'}), ('bad-request', {'set': ''}),
+                ('limit', {'set': 'third', 'note': 'n' * 513}))):
             pipe = Fifo(d, 'fifo%d' % number)
             pipe.request(zone=ZONE, **keys)
             reply = pipe.client.reply()         # though the text has not ended
