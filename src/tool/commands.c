@@ -47,7 +47,7 @@ const struct tool_command tool_commands[] = {
 	{ "export", "ZONE[@SET] [FILE]", "sets files", "a set as canonical zone file",
 	  "To standard output, or to FILE, which is replaced only when all of it is there. Of the live set it has the served serial.",
 	  NULL, 1, 2, 0, command_export },
-	{ "copy", "ZONE@A ZONE@B", "sets+", "a new set from an existing one", "@B alone means the same zone.",
+	{ "copy", "ZONE@A ZONE@B", "sets sets", "a new set from an existing one", "@B alone means the same zone.",
 	  NULL, 2, 2, 0, command_copy },
 	{ "edit", "ZONE[@SET]", "sets", "edit a set as text",
 	  "Opens the text in $VISUAL or $EDITOR, then checks it, shows the difference, asks, and applies it if nobody changed the "
@@ -65,7 +65,7 @@ const struct tool_command tool_commands[] = {
 	{ "record apply", "ZONE[@SET] FILE|-", "sets files", "several changes in one transaction",
 	  "A line a change: add, del or replace, then as in the commands of that name.",
 	  OPTIONS(DRY_RUN, NOTE), 2, 2, 0, command_record_apply },
-	{ "diff", "ZONE@A [ZONE@B]", "sets+", "what differs between two sets, RRset by RRset",
+	{ "diff", "ZONE@A [ZONE@B]", "sets sets", "what differs between two sets, RRset by RRset",
 	  "With one set: what it would change in the live one. The SOA's serial is left aside. @B alone means the same zone.",
 	  NULL, 1, 2, 0, command_diff },
 	{ "check", "ZONE@SET…", "sets+", "errors and warnings of a set",

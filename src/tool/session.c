@@ -230,9 +230,10 @@ int session_exchange(struct tool *tool, json_t *request, int fd, const struct se
 /* A refusal for a problem that stands there already does not repeat it. */
 static bool told_already(const struct tool *tool, const char *message)
 {
-	const char *last = reply_text(json_array_get(tool->problems, json_array_size(tool->problems) - 1), "message");
+	const json_t *last = json_array_get(tool->problems, json_array_size(tool->problems) - 1);
+	const char *text = reply_text(last, "message");
 
-	return !tool->json && *last && strstr(message, last);
+	return *text && strcmp(reply_text(last, "severity"), "warning") != 0 && strstr(message, text);
 }
 
 int session_refused(struct tool *tool, json_t *reply)

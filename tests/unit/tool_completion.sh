@@ -6,7 +6,7 @@ top=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 built=${top_builddir:-$PWD}
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
-failed=0 passed=0
+tried=0 failed=0 passed=0
 
 # Names by the daemon's rules; all else from the real tool.
 cat > "$dir/schwenk" <<FAKE
@@ -28,7 +28,7 @@ chmod +x "$dir/schwenk"
 PATH=$dir:$PATH
 . "$top/contrib/schwenk.bash-completion" || exit 99
 
-# Cuts a line at blanks and at "@", "=", ":", as bash does; then asks.
+# Cuts a line at blanks, behind "=" and ":", before "@", as bash does; then asks.
 complete_line() {
 	local line=$1 c word= i
 
@@ -37,7 +37,8 @@ complete_line() {
 		c=${line:i:1}
 		case $c in
 		' ') [ -z "$word" ] || COMP_WORDS+=("$word"); word= ;;
-		[@=:])
+		@) [ -z "$word" ] || COMP_WORDS+=("$word"); word=$c ;;
+		[=:])
 			[ -z "$word" ] || COMP_WORDS+=("$word")
 			COMP_WORDS+=("$c")
 			word=
@@ -46,7 +47,7 @@ complete_line() {
 		esac
 	done
 	case $line in
-	*[@=:]) ;;      # the sign itself is the current word
+	*[=:]) ;;       # the sign itself is the current word
 	*) COMP_WORDS+=("$word") ;;
 	esac
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -59,6 +60,7 @@ complete_line() {
 offers() {
 	local line=$1 found wanted
 	shift
+	tried=$((tried + 1))
 	complete_line "$line" 2>"$dir/said"
 	found=$(printf '%s\n' "${COMPREPLY[@]}" | sort)
 	wanted=$(printf '%s\n' "$@" | sort)
@@ -74,6 +76,7 @@ offers() {
 has() {
 	local line=$1 word
 	shift
+	tried=$((tried + $#))
 	complete_line "$line" 2>/dev/null
 	for word in "$@"; do
 		if printf '%s\n' "${COMPREPLY[@]}" | grep -Fqx -- "$word"; then
@@ -95,10 +98,10 @@ offers 'schwenk confirm shop.example shop2' shop2.example
 offers 'schwenk -s /run/x confirm shop2' shop2.example
 grep -q '^-s /run/x complete zones shop2' "$dir/log" || { echo 'FAIL -s is not passed on'; failed=$((failed + 1)); }
 offers 'schwenk cutover shop.e' shop.example
-offers 'schwenk cutover shop.example@' new next old
-offers 'schwenk cutover shop.example@ne' new next
-offers 'schwenk cutover shop.example@new shop2.example@o' old
-offers 'schwenk copy shop.example@new @o' old
+offers 'schwenk cutover shop.example@' @new @next @old
+offers 'schwenk cutover shop.example@ne' @new @next
+offers 'schwenk cutover shop.example@new shop2.example@o' @old
+offers 'schwenk copy shop.example@new @o' @old
 offers 'schwenk cutover --group ' cdns shops
 offers 'schwenk cutover --group=s' shops
 offers 'schwenk rollback --group shops '
@@ -107,6 +110,15 @@ offers 'schwenk cutover -m shop.e'
 offers 'schwenk cutover --note shop.e'
 offers 'schwenk status '
 offers 'schwenk nonsense '
+# where bash does not cut at "@"
+complete_whole() {
+	complete_line "$1"
+	COMP_WORDBREAKS=$' \t\n"\'><=;|&(:' COMPREPLY=()
+	_schwenk
+	tried=$((tried + 1))
+	[ "${COMPREPLY[*]}" = "$2" ] && passed=$((passed + 1)) || { failed=$((failed + 1)); echo "FAIL '$1' offers ${COMPREPLY[*]}"; }
+}
+complete_whole 'schwenk cutover shop.example@o' shop.example@old
 # not run, and safe to be taken over
 offers 'schwenk confirm a' 'a\`touch\ \$HOME\`.example'
 
@@ -130,5 +142,6 @@ export SCHWENK_SOCKET
 offers 'schwenk confirm sho'
 offers 'schwenk cutover a@'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 100 ]
+# bash gives up a whole command at some mistakes: then something is missing
+echo "$passed passed, $failed failed, of $tried"
+[ "$failed" = 0 ] && [ "$passed" = "$tried" ] && [ "$tried" -gt 100 ]
