@@ -137,6 +137,7 @@ struct checker {
 	struct arena names;
 	struct seen *table;
 	size_t used, space;     /* space: power of two */
+	uint64_t *filter;       /* space / 8 words; most names asked for are not in the table: a bit tells it without a miss */
 	/* the topmost cut and the topmost DNAME that we are below */
 	uint8_t cut[NAME_MAX_SIZE], dname[NAME_MAX_SIZE];
 	size_t cut_size, dname_size;
@@ -171,6 +172,7 @@ void checker_free(struct checker *c)
 		return;
 	arena_free(&c->names);
 	free(c->table);
+	free(c->filter);
 	free(c);
 }
 
@@ -225,21 +227,40 @@ static struct seen *seen_slot(struct checker *c, uint64_t hash)
 	return &c->table[i];
 }
 
+static bool filter_has(const struct checker *c, uint64_t hash)
+{
+	uint64_t bit = (hash >> 32) & (8 * c->space - 1);
+
+	return c->filter[bit / 64] >> bit % 64 & 1;
+}
+
+static void filter_set(struct checker *c, uint64_t hash)
+{
+	uint64_t bit = (hash >> 32) & (8 * c->space - 1);
+
+	c->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
 static int seen_grow(struct checker *c)
 {
-	struct seen *old = c->table;
-	size_t old_space = c->space;
+	size_t old_space = c->space, space = old_space ? 2 * old_space : 64;
+	struct seen *old = c->table, *table = calloc(space, sizeof(*table));
+	uint64_t *filter = calloc(space / 8, sizeof(*filter));
 
-	c->space = old_space ? 2 * old_space : 64;
-	c->table = calloc(c->space, sizeof(*c->table));
-	if (!c->table) {
-		c->table = old;
-		c->space = old_space;
+	if (!table || !filter) {
+		free(table);
+		free(filter);
 		return -1;
 	}
+	free(c->filter);
+	c->table = table;
+	c->filter = filter;
+	c->space = space;
 	for (size_t i = 0; i < old_space; i++)
-		if (old[i].hash)
+		if (old[i].hash) {
 			*seen_slot(c, old[i].hash) = old[i];
+			filter_set(c, old[i].hash);
+		}
 	free(old);
 	return 0;
 }
@@ -260,6 +281,7 @@ static struct seen *seen_add(struct checker *c, const uint8_t *name, size_t size
 				return NULL;
 		}
 		s->hash = hash;
+		filter_set(c, hash);
 		c->used++;
 	}
 	return s;
@@ -268,10 +290,14 @@ static struct seen *seen_add(struct checker *c, const uint8_t *name, size_t size
 static struct seen *seen_find(struct checker *c, const uint8_t *name, size_t size)
 {
 	struct seen *s;
+	uint64_t hash;
 
 	if (!c->space)
 		return NULL;
-	s = seen_slot(c, hash_of(name, size));
+	hash = hash_of(name, size);
+	if (!filter_has(c, hash))
+		return NULL;
+	s = seen_slot(c, hash);
 	return s->hash ? s : NULL;
 }
 
