@@ -1,8 +1,10 @@
 /* Which request goes where: by its command's place, and by name. */
 #include "daemon/handlers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/handlers_jobs.h"
 
 static const struct {
@@ -33,6 +35,44 @@ static void refuse(struct request *r, const char *code, const char *text)
 	err_set(&err, code, "%s", text);
 	request_fail(r, &err);
 }
+
+/* ---- questions ------------------------------------------------------------------- */
+
+static LIST_HEAD(question_list, question) questions = LIST_HEAD_INITIALIZER(questions);
+
+struct question *question_begin(struct request *r)
+{
+	struct question *q = calloc(1, sizeof *q);
+
+	if (!q) {
+		if (r)
+			refuse(r, ERR_NOMEM, "no memory: nothing was done");
+		return NULL;
+	}
+	q->request = r;
+	q->asked_us = clock_boot_us();
+	LIST_INSERT_HEAD(&questions, q, link);
+	return q;
+}
+
+void question_end(struct question *q)
+{
+	LIST_REMOVE(q, link);
+	free(q);
+}
+
+void handlers_free(void)
+{
+	struct question *q;
+
+	while ((q = LIST_FIRST(&questions))) {
+		if (q->request)
+			request_reply(q->request, NULL);
+		question_end(q);
+	}
+}
+
+/* ---- requests -------------------------------------------------------------------- */
 
 static void dispatch(struct request *r)
 {

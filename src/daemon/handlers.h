@@ -6,7 +6,24 @@
 #ifndef DAEMON_HANDLERS_H
 #define DAEMON_HANDLERS_H
 
+#include <sys/queue.h>
+
 #include "daemon/reading.h"
+
+/* handlers.c */
+/* What somebody else is to answer, the writer or the workers: the argument of
+ * their callback. */
+struct question {
+	LIST_ENTRY(question) link;
+	struct request *request;        /* to be replied to; NULL: by somebody else */
+	int64_t asked_us;               /* CLOCK_BOOTTIME */
+	void *arg;
+};
+/* NULL: no memory, and the request, if there is one, has its reply. */
+struct question *question_begin(struct request *);
+void question_end(struct question *);
+/* After the daemon's loop: what was not answered is freed. */
+void handlers_free(void);
 
 /* handlers_read.c */
 void handle_zones(struct request *);

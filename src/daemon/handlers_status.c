@@ -1,5 +1,4 @@
 /* How the daemon is: status, stats. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,7 +14,6 @@
 
 /* ---- status ------------------------------------------------------------------------------ */
 
-struct space_question;
 struct status {
 	struct reading reading;
 	struct catalog_txn *txn;        /* of this turn */
@@ -26,19 +24,16 @@ struct status {
 	json_int_t held_more;
 	bool paused, held_done;
 	int64_t deadline_us;            /* for the space */
-	struct space_question *asked;   /* NULL: answered, or not asked */
+	struct question *asked;         /* NULL: answered, or not asked */
 	json_t *space;
 };
-
-/* The writer's answer may come after the status has gone without it. */
-struct space_question { struct status *status; };
 
 static void status_clear(struct reading *g)
 {
 	struct status *s = (struct status *)g;
 
 	if (s->asked)
-		s->asked->status = NULL;
+		s->asked->arg = NULL;
 	json_decref(s->held);
 	json_decref(s->last);
 	json_decref(s->space);
@@ -61,12 +56,13 @@ static json_t *space_json(const json_t *reply)
 	return space;
 }
 
+/* It may come after the status has gone without it. */
 static void space_answered(void *arg, json_t *reply)
 {
-	struct space_question *q = arg;
-	struct status *s = q->status;
+	struct question *q = arg;
+	struct status *s = q->arg;
 
-	free(q);
+	question_end(q);
 	if (!s)
 		return;
 	s->asked = NULL;
@@ -78,12 +74,12 @@ static void space_answered(void *arg, json_t *reply)
 static void ask_space(struct status *s)
 {
 	struct daemon *d = s->reading.request->daemon;
-	struct space_question *q = d->writer ? malloc(sizeof *q) : NULL;
+	struct question *q = d->writer ? question_begin(NULL) : NULL;
 	json_t *request;
 
 	if (!q)
 		return;
-	q->status = s;
+	q->arg = s;
 	s->asked = q;
 	request = json_pack("{s:s}", "command", "space");
 	writer_request(d, request, NULL, 0, NULL, space_answered, q);
@@ -222,14 +218,20 @@ static void add_counters(json_t *total, json_t *counters)
 static void stats_collected(void *arg, json_t *workers)
 {
 	json_t *total = json_object(), *worker;
+	struct question *q = arg;
+	struct request *r = q->request;
 	size_t i;
 
+	question_end(q);
 	json_array_foreach(workers, i, worker)
 		add_counters(total, worker);
-	request_reply(arg, json_pack("{s:O,s:o}", "workers", workers, "total", total));
+	request_reply(r, json_pack("{s:O,s:o}", "workers", workers, "total", total));
 }
 
 void handle_stats(struct request *r)
 {
-	daemon_collect_stats(r->daemon, stats_collected, r);
+	struct question *q = question_begin(r);
+
+	if (q)
+		daemon_collect_stats(r->daemon, stats_collected, q);
 }

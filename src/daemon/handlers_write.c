@@ -3,10 +3,8 @@
  * what they may, answered when the barrier has passed (writer_link.c), and told
  * to the log in one line. And the two that change the daemon itself.
  */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,11 +15,6 @@
 #define LOG_LISTED    5         /* zones in one line of the log */
 #define GROUPS_LISTED 10
 #define LOOKED_AT     100       /* zones of a rollback, for their groups */
-
-struct write {
-	struct request *request;
-	int64_t arrived_us;
-};
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -220,9 +213,9 @@ static void add_group_commands(const struct request *r, json_t *reply)
 
 static void on_progress(void *arg, json_t *progress)
 {
-	struct write *w = arg;
+	struct question *q = arg;
 
-	request_progress(w->request, json_incref(progress));
+	request_progress(q->request, json_incref(progress));
 }
 
 static void pass_refusal(struct request *r, json_t *reply)
@@ -243,12 +236,12 @@ static void pass_refusal(struct request *r, json_t *reply)
 
 static void on_reply(void *arg, json_t *from_writer)
 {
-	struct write *w = arg;
-	struct request *r = w->request;
-	int64_t arrived_us = w->arrived_us;
+	struct question *q = arg;
+	struct request *r = q->request;
+	int64_t arrived_us = q->asked_us;
 	json_t *reply;
 
-	free(w);
+	question_end(q);
 	if (!from_writer || !json_is_true(json_object_get(from_writer, "ok"))) {
 		pass_refusal(r, from_writer);
 		return;
@@ -270,21 +263,15 @@ static void on_reply(void *arg, json_t *from_writer)
 /* The work goes on, whether the client stays or not. */
 void handle_write(struct request *r)
 {
-	struct write *w = malloc(sizeof *w);
-	struct err err = ERR_INIT;
+	struct question *q = question_begin(r);
 	json_t *request;
 
-	if (!w) {
-		err_set(&err, ERR_NOMEM, "no memory: nothing was changed");
-		request_fail(r, &err);
+	if (!q)
 		return;
-	}
-	w->request = r;
-	w->arrived_us = clock_boot_us();
 	request = json_copy(r->json);
 	json_object_set_new(request, "who", who_json(&r->who));
 	json_object_set_new(request, "right", json_integer(r->right));
-	writer_request(r->daemon, request, NULL, 0, on_progress, on_reply, w);
+	writer_request(r->daemon, request, NULL, 0, on_progress, on_reply, q);
 	json_decref(request);
 }
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "daemon/children.h"
+#include "daemon/handlers.h"
 #include "daemon/handlers_jobs.h"
 #include "daemon/listen.h"
 #include "daemon/lock.h"
@@ -251,6 +252,7 @@ static int run(struct daemon *d, int control_fd, struct err *err)
 	stats_free(d);
 	writer_link_free(d);
 	jobs_free(d);
+	handlers_free();
 	if (d->supervisor)
 		supervise_free(d);
 	for (size_t i = 0; i < SIGNALS; i++)

@@ -248,6 +248,31 @@ def log():
         s.equal(len([line for line in lines if 'cutover by' in line or 'rollback by' in line]), 3, 'lines of switches')
 
 
+@s.case('a stop in the middle of requests: each ends, and so does the daemon')
+def stop_amid():
+    requests = [dict(command='stats'), dict(command='status'), dict(command='cutover', sets=[ZONE + '@new']),
+                dict(command='rollback'), dict(command='history', follow=True), dict(command='zone-add', zones=['x.example'])]
+    for victim in ('worker', 'writer', 'no writer'):
+        with s.Daemon() as d:
+            d.import_set(ZONE + '@new', s.marked_zone(ZONE, 1))
+            if victim == 'no writer':
+                for _ in range(5):
+                    pid = s.wait_until(d.writer, 5, 'a writer')
+                    os.kill(pid, s.signal.SIGKILL)
+                    s.wait_until(lambda: d.writer() != pid, 5, 'the writer to be gone')
+            else:
+                os.kill(d.workers()[0] if victim == 'worker' else d.writer(), s.signal.SIGSTOP)
+            clients = [d.control() for _ in requests]
+            for c, request in zip(clients, requests):
+                c.send(request)
+            s.time.sleep(0.05)
+            s.equal(d.stop(), 0, 'the exit status with a stopped ' + victim)
+            for c in clients:
+                while c.line():
+                    pass
+                c.close()
+
+
 @s.case('who may stage drops what was never served, and nothing else')
 def drop_rights():
     if os.geteuid() != 0:
