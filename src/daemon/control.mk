@@ -1,5 +1,6 @@
 # The control socket's side of schwenkd, the writer and the loader.
 src_daemon_schwenkd_SOURCES += \
+	src/daemon/backup.c src/daemon/backup.h src/daemon/backup_text.c \
 	src/daemon/control_server.c \
 	src/daemon/handlers.c src/daemon/handlers.h \
 	src/daemon/handlers_history.c \
@@ -17,12 +18,15 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/loader_portfolio.c \
 	src/daemon/loader_read.c \
 	src/daemon/loader_set.c src/daemon/loader_set.h \
+	src/daemon/loader_store.c \
 	src/daemon/peer_rights.c src/daemon/peer_rights.h \
 	src/daemon/reading.c src/daemon/reading.h \
 	src/daemon/request.h \
+	src/daemon/restore.c src/daemon/restore_text.c \
 	src/daemon/rows_json.c src/daemon/rows_json.h \
 	src/daemon/writer.c src/daemon/writer.h \
 	src/daemon/writer_bulk.c src/daemon/writer_intake.h \
 	src/daemon/writer_commands.c \
 	src/daemon/writer_edition.c \
 	src/daemon/writer_portfolio.c
+EXTRA_DIST += src/daemon/BACKUP.md

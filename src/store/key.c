@@ -1,5 +1,7 @@
 #include "store/key.h"
 
+#include <string.h>
+
 #include "wire/name.h"
 
 static inline uint8_t lower(uint8_t c)
@@ -51,6 +53,50 @@ int key_from_name(uint8_t key[KEY_MAX], const uint8_t *name, size_t size, struct
 				"would exceed the %d octets that LMDB takes", KEY_MAX);
 	}
 	return at;
+}
+
+/* One label, behind its length octet; *at goes behind its end. Its octets, or
+ * 0 where it is not ended, or no label. */
+static size_t get_label(uint8_t label[64], const uint8_t *key, size_t size, size_t *at)
+{
+	size_t n = 0;
+
+	for (; *at < size && key[*at] != 0; ++*at) {
+		uint8_t c = key[*at];
+
+		if (c == 1) {
+			if (++*at == size || key[*at] < 1 || key[*at] > 2)
+				return 0;
+			c = key[*at] - 1;
+		}
+		if (++n > 63)
+			return 0;
+		label[n] = c;
+	}
+	if (*at == size)
+		return 0;
+	++*at;
+	label[0] = (uint8_t)n;
+	return n;
+}
+
+size_t key_to_name(uint8_t name[255], const uint8_t *key, size_t size)
+{
+	size_t start = NAME_MAX_SIZE - 1, at = 0, n;
+	uint8_t label[64];
+
+	name[start] = 0;
+	if (size == 1 && key[0] == 0)
+		at = 1;
+	while (at < size) {
+		n = get_label(label, key, size, &at);
+		if (!n || n + 1 > start)
+			return 0;
+		start -= n + 1;
+		memcpy(name + start, label, n + 1);
+	}
+	memmove(name, name + start, NAME_MAX_SIZE - start);
+	return size ? NAME_MAX_SIZE - start : 0;
 }
 
 size_t key_label_boundary(const uint8_t *key, size_t common)

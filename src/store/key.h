@@ -19,6 +19,8 @@
  * Returns the key's length, or -1 with ERR_LIMIT where the key would be longer
  * than LMDB takes. */
 int key_from_name(uint8_t key[KEY_MAX], const uint8_t *name, size_t size, struct err *err);
+/* Back again, lower case: the name's length, or 0 where the key is none of ours. */
+size_t key_to_name(uint8_t name[255], const uint8_t *key, size_t size);
 /* The longest prefix of key, no longer than common octets, that ends with a
  * whole label: 0 where there is none. */
 size_t key_label_boundary(const uint8_t *key, size_t common);
