@@ -251,6 +251,19 @@ int env_begin_write(struct store_env *env, MDB_txn **txn, struct err *err)
 	return 0;
 }
 
+/* For lack of room nothing is lost, and the next transaction may go. But where
+ * it was the meta page that found none (on a copy-on-write file system), LMDB
+ * has given the environment up: that is no ERR_FULL, it must be opened anew. */
+static int commit_error(struct err *err, int rc, const struct store_env *env)
+{
+	MDB_txn *txn;
+
+	if (mdb_txn_begin(env->env, NULL, 0, &txn))
+		return err_set(err, ERR_SYSTEM, "cannot commit: %s: %s, and the store must be opened anew", env->path, mdb_strerror(rc));
+	mdb_txn_abort(txn);
+	return env_error(err, rc, env, "cannot commit");
+}
+
 int env_commit(struct store_env *env, MDB_txn *txn, struct err *err)
 {
 	uint64_t id = mdb_txn_id(txn);
@@ -258,7 +271,7 @@ int env_commit(struct store_env *env, MDB_txn *txn, struct err *err)
 	MDB_envinfo info;
 
 	if (rc)
-		return env_error(err, rc, env, "cannot commit");
+		return commit_error(err, rc, env);
 	/* one that changed nothing leaves no trace, and its id to the next */
 	mdb_env_info(env->env, &info);
 	if (info.me_last_txnid >= id)
