@@ -1,6 +1,9 @@
 # unit tests of store
 STORE_SCENE = tests/unit/store_scene.c tests/unit/store_scene.h $(IMAGE_MODEL)
-STORE_TESTS = tests/unit/store_catalog_test tests/unit/store_switch_test tests/unit/store_serial_test
+STORE_STORY = $(STORE_SCENE) tests/unit/store_story.c tests/unit/store_story.h \
+	tests/support/record_writes.c tests/support/record_writes.h tests/support/disk.c
+STORE_TESTS = tests/unit/store_catalog_test tests/unit/store_switch_test tests/unit/store_serial_test \
+	tests/unit/store_power_test tests/unit/store_fail_test
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_store_catalog_test_SOURCES = tests/unit/store_catalog_test.c $(STORE_SCENE)
@@ -9,3 +12,7 @@ tests_unit_store_switch_test_SOURCES = tests/unit/store_switch_test.c $(STORE_SC
 tests_unit_store_switch_test_LDADD = $(IMAGE_TEST_LIBS)
 tests_unit_store_serial_test_SOURCES = tests/unit/store_serial_test.c $(STORE_SCENE)
 tests_unit_store_serial_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_power_test_SOURCES = tests/unit/store_power_test.c $(STORE_STORY)
+tests_unit_store_power_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_fail_test_SOURCES = tests/unit/store_fail_test.c $(STORE_STORY)
+tests_unit_store_fail_test_LDADD = $(IMAGE_TEST_LIBS)

@@ -38,7 +38,7 @@ void must_fail_(struct scene *s, const char *code, int rc, const char *step, con
 
 void scene_begin(struct scene *s)
 {
-	const char *tmp = getenv("TMPDIR");
+	const char *tmp = s->base ? s->base : getenv("TMPDIR");
 
 	snprintf(s->dir, sizeof s->dir, "%s/schwenk-store-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(s->dir)) {
@@ -538,6 +538,68 @@ const char *scene_live(struct scene *s, const char *zone, char buf[128])
 		scene_set(s, zone, "live", &row);
 		snprintf(buf, 128, "%s/%u", row.name, z.served_serial);
 	}
+	return buf;
+}
+
+struct text { struct catalog_txn *t; char *buf; size_t size; };
+
+static void put(struct text *x, const char *fmt, ...)
+{
+	size_t n = strlen(x->buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(x->buf + n, x->size - n, fmt, ap);
+	va_end(ap);
+	assert_true(strlen(x->buf) < x->size - 1);
+}
+
+static int put_set(void *arg, const struct set_row *set)
+{
+	char hash[CONTENT_HASH_TEXT];
+
+	if (set->state == SET_READY || set->state == SET_FAILED)
+		put(arg, " %s:%u:%.8s", set->name, set->edition, content_hash_text(&set->hash, hash));
+	return 0;
+}
+
+static const char *name_of_set(struct text *x, struct set_at at, char buf[80])
+{
+	struct err ignored = ERR_INIT;
+	struct set_row set;
+
+	if (!at.set)
+		snprintf(buf, 80, "-");
+	else if (catalog_set(x->t, at.set, &set, &ignored))
+		snprintf(buf, 80, "?");
+	else
+		snprintf(buf, 80, "%s:%u", set.name, at.edition);
+	return buf;
+}
+
+static int put_zone(void *arg, const struct zone_row *zone)
+{
+	struct text *x = arg;
+	char text[NAME_TEXT_MAX], live[80], previous[80];
+	struct err err = ERR_INIT;
+
+	put(x, "%s %s<%s %u%s |", name_to_text_short(text, zone->apex), name_of_set(x, zone->live, live),
+		name_of_set(x, zone->previous, previous), zone->served_serial, zone->flags & ZONE_HELD ? " held" : "");
+	if (catalog_sets(x->t, zone->id, put_set, x, &err))
+		put(x, " %s", err.message);
+	put(x, "\n");
+	return 0;
+}
+
+char *scene_text(struct scene *s, char *buf, size_t size)
+{
+	struct text x = { .t = begin(s), .buf = buf, .size = size };
+
+	buf[0] = '\0';
+	if (!x.t || catalog_zones(x.t, NULL, 0, put_zone, &x, &s->err))
+		snprintf(buf, size, "%s", s->err.message);
+	if (x.t)
+		catalog_abort(x.t);
 	return buf;
 }
 

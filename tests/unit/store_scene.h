@@ -18,6 +18,7 @@ struct scene {
 	char dir[256];
 	struct store_writer *writer;    /* NULL: closed */
 	uint64_t map;                   /* octets of each environment; 0: 64 MiB */
+	const char *base;               /* where to make the directory; NULL: $TMPDIR, /tmp */
 	struct err err;                 /* of the last step */
 };
 
@@ -69,6 +70,9 @@ void scene_zone(struct scene *, const char *zone, struct zone_row *);
 void scene_set(struct scene *, const char *zone, const char *set, struct set_row *);
 /* "set/serial" of the live set, "-" where there is none. */
 const char *scene_live(struct scene *, const char *zone, char buf[128]);
+/* All that was ever promised, in one text: zones, what is live and held, the
+ * serials, and what can be switched to. */
+char *scene_text(struct scene *, char *buf, size_t size);
 size_t apex_of(const char *zone, uint8_t apex[NAME_MAX_SIZE]);
 
 /* ---- beside the writer ---- */
