@@ -44,10 +44,27 @@ static int add_back(void *arg, const struct history_member *member)
 		return 1;
 	}
 	b->zones++;
-	if (b->row->group[0] && !forward)
-		return 1;               /* the group's command says it all */
 	snprintf(b->text + n, b->size - n, " %s", set_text(word, zone.apex, forward ? member->from_name : NULL));
 	return 0;
+}
+
+struct from_search { unsigned left; bool found; };
+
+static int look_for_from(void *arg, const struct history_member *member)
+{
+	struct from_search *s = arg;
+
+	s->found = member->from.set != 0;
+	return s->found || --s->left == 0;
+}
+
+/* Some member had a set before: the group's command leads back to it. */
+static bool group_leads_back(struct catalog_txn *txn, const struct history_row *row)
+{
+	struct from_search s = { .left = MEMBERS_LISTED };
+	struct err err = ERR_INIT;
+
+	return catalog_history_members(txn, row->id, look_for_from, &s, &err) == 0 && s.found;
 }
 
 json_t *history_back_json(struct catalog_txn *txn, const struct history_row *row)
@@ -56,16 +73,14 @@ json_t *history_back_json(struct catalog_txn *txn, const struct history_row *row
 	struct back b = { .txn = txn, .row = row, .text = text, .size = sizeof text };
 	struct err err = ERR_INIT;
 
-	if (row->kind != SWITCH_CUTOVER && row->kind != SWITCH_RELOAD && row->kind != SWITCH_ROLLBACK)
-		return json_null();
-	if (row->members > BACK_ZONES_MOST && !(row->group[0] && row->kind == SWITCH_CUTOVER))
-		return json_null();
+	if (row->kind == SWITCH_CUTOVER && catalog_is_groups_last(txn, row))
+		return group_leads_back(txn, row) ? json_sprintf("schwenk rollback --group %s", row->group) : json_null();
 	if (row->kind == SWITCH_ROLLBACK)
 		strcpy(text, "schwenk cutover");
-	if (catalog_history_members(txn, row->id, add_back, &b, &err) < 0 || b.over || !b.zones)
+	else if (row->kind != SWITCH_CUTOVER && row->kind != SWITCH_RELOAD)
 		return json_null();
-	if (row->group[0] && row->kind == SWITCH_CUTOVER)
-		return json_sprintf("schwenk rollback --group %s", row->group);
+	if (row->members > BACK_ZONES_MOST || catalog_history_members(txn, row->id, add_back, &b, &err) < 0 || b.over || !b.zones)
+		return json_null();
 	return json_string(text);
 }
 
@@ -277,7 +292,8 @@ static json_t *candidate_json(struct candidates *c, const struct zone_row *zone,
 static int add_candidate(struct candidates *c, const struct zone_row *zone)
 {
 	struct history_row row;
-	bool group = (zone->flags & ZONE_HELD) && history_find(c->txn, zone->switch_id, &row) == 0 && row.held && row.group[0];
+	bool group = (zone->flags & ZONE_HELD) && history_find(c->txn, zone->switch_id, &row) == 0 && row.held &&
+		catalog_is_groups_last(c->txn, &row);
 	json_t *o;
 
 	if (!zone->previous.set || (group && group_is_listed(c, row.id)))

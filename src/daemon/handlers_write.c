@@ -163,7 +163,7 @@ static int look_for_group(void *arg, const struct history_row *row)
 
 	if (row->kind == SWITCH_EDIT || row->kind == SWITCH_CONFIRM || row->kind == SWITCH_SERIAL)
 		return --s->left == 0;
-	if (row->kind != SWITCH_CUTOVER || !row->group[0])
+	if (row->kind != SWITCH_CUTOVER || !catalog_is_groups_last(s->txn, row))
 		return 1;
 	command = json_sprintf("schwenk rollback --group %s", row->group);
 	json_array_foreach(s->commands, i, other)

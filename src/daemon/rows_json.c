@@ -89,7 +89,7 @@ static json_t *held_json(struct catalog_txn *txn, const struct zone_row *zone)
 	if (history_find(txn, zone->switch_id, &row) < 0)
 		memset(&row, 0, sizeof row);
 	/* once the group was switched again its command takes that back */
-	group = row.held ? row.group : "";
+	group = row.held && catalog_is_groups_last(txn, &row) ? row.group : "";
 	return json_pack("{s:I,s:o,s:o,s:o,s:I,s:s}", "switch", (json_int_t)zone->switch_id,
 		"since", time_json(row.at_us ? row.at_us : zone->switched_at_us), "by", string_or_null(row.who.name),
 		"group", string_or_null(group), "members", group[0] ? (json_int_t)row.held_members : (json_int_t)1,

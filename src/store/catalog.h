@@ -129,6 +129,8 @@ int catalog_history(struct catalog_txn *, uint64_t zone, uint64_t before,
 	int (*each)(void *, const struct history_row *), void *arg, struct err *);
 int catalog_history_members(struct catalog_txn *, uint64_t id,
 	int (*each)(void *, const struct history_member *), void *arg, struct err *);
+/* Is the entry its group's last switch, so that `rollback --group` means it? */
+bool catalog_is_groups_last(struct catalog_txn *, const struct history_row *);
 uint64_t catalog_generation(struct catalog_txn *);
 /* The images that (set, edition) is read from, newest first. */
 int catalog_set_path(const struct set_row *, uint32_t edition, struct set_image *path, unsigned *count, struct err *);

@@ -112,6 +112,14 @@ int catalog_groups(struct catalog_txn *t, int (*each)(void *, const char *group,
 	return rc;
 }
 
+bool catalog_is_groups_last(struct catalog_txn *t, const struct history_row *history)
+{
+	struct err ignored = ERR_INIT;
+	struct group_row row;
+
+	return history->group[0] && group_find(t, history->group, &row, &ignored) == 1 && row.last_switch == history->id;
+}
+
 /* ---- writing --------------------------------------------------------------------- */
 
 int catalog_group_create(struct catalog_txn *t, const char *group, struct err *err)

@@ -7,7 +7,9 @@
  * ends the hold of the one before. A group's switch is taken back as a whole,
  * whatever happened to single members since: its rows stay until the group is
  * confirmed or rolled back, or until every member has been by itself (OPEN
- * counts them, in the history entry).
+ * counts them, in the history entry). When the group is switched again its
+ * command means that switch: what is still held by the one before is so by
+ * itself from then on.
  */
 #include "store/catalog_internal.h"
 
@@ -122,6 +124,49 @@ int held_end(struct catalog_txn *t, uint64_t switch_id, struct err *err)
 	if (history_get(t, switch_id, &row, err) || catalog_history_members(t, switch_id, end_member, &state, err) || state.rc)
 		return -1;
 	row.held_members = 0;
+	return history_put(t, &row, err);
+}
+
+struct part_state { struct catalog_txn *t; uint64_t switch_id; struct err *err; uint32_t left; int rc; };
+
+/* The zone's row, if the zone is still held by this switch; else it goes. */
+static int part_member(void *arg, const struct history_member *member)
+{
+	struct part_state *state = arg;
+	uint8_t key[16], buf[ROW_MAX];
+	struct err why = ERR_INIT;
+	struct held_row held;
+	struct zone_row zone;
+	int n;
+
+	key_u64_u64(key, member->zone, state->switch_id);
+	state->rc = held_row_of(state->t, member->zone, state->switch_id, &held, state->err);
+	if (state->rc <= 0)
+		return state->rc;
+	if (catalog_zone_by_id(state->t, member->zone, &zone, &why) && !err_is(&why, ERR_NO_SUCH_ZONE)) {
+		err_set(state->err, why.code, "%s", why.message);
+		state->rc = -1;
+		return -1;
+	}
+	if (!(held.flags & HELD_OPEN) || why.code || zone.switch_id != state->switch_id) {
+		state->rc = table_delete(state->t, T_HELD, key, sizeof key, state->err);
+		return state->rc;
+	}
+	held.flags &= ~HELD_GROUP;
+	n = row_put_held(buf, &held, state->err);
+	state->rc = n < 0 ? -1 : table_put(state->t, T_HELD, key, sizeof key, buf, n, 0, state->err);
+	state->left++;
+	return state->rc;
+}
+
+int held_part(struct catalog_txn *t, uint64_t switch_id, struct err *err)
+{
+	struct part_state state = { .t = t, .switch_id = switch_id, .err = err };
+	struct history_row row;
+
+	if (history_get(t, switch_id, &row, err) || catalog_history_members(t, switch_id, part_member, &state, err) || state.rc < 0)
+		return -1;
+	row.held_members = state.left;
 	return history_put(t, &row, err);
 }
 

@@ -106,6 +106,9 @@ int held_supersede(struct catalog_txn *, uint64_t zone, struct err *);
 int held_close(struct catalog_txn *, uint64_t zone, struct err *);
 /* The switch is over for all its members. */
 int held_end(struct catalog_txn *, uint64_t switch_id, struct err *);
+/* The group was switched again: members still held by this switch are so each
+ * by itself. After the zones were moved. */
+int held_part(struct catalog_txn *, uint64_t switch_id, struct err *);
 /* The zone is removed. */
 int held_forget_zone(struct catalog_txn *, uint64_t zone, struct err *);
 /* 1: some held switch of the zone would return to the set; 0; -1. */

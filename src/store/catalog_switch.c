@@ -498,8 +498,7 @@ static int release_rest(struct plan *p, uint64_t switch_id)
 	return 0;
 }
 
-/* The group's own switch before this one is over: a rollback goes one step. */
-static int end_last_switch(struct plan *p)
+static int with_last_switch(struct plan *p, int (*act)(struct catalog_txn *, uint64_t, struct err *))
 {
 	struct history_row last;
 
@@ -507,7 +506,18 @@ static int end_last_switch(struct plan *p)
 		return 0;
 	if (history_get(p->t, p->group.last_switch, &last, p->err))
 		return -1;
-	return last.held ? held_end(p->t, last.id, p->err) : 0;
+	return last.held ? act(p->t, last.id, p->err) : 0;
+}
+
+static int end_last_switch(struct plan *p)
+{
+	return with_last_switch(p, held_end);
+}
+
+/* The group's own switch before this one is over: a rollback goes one step. */
+static int part_last_switch(struct plan *p)
+{
+	return with_last_switch(p, held_part);
 }
 
 static int apply(struct plan *p, uint64_t *id)
@@ -519,13 +529,14 @@ static int apply(struct plan *p, uint64_t *id)
 		req->kind == SWITCH_RELOAD ? req->append_to : 0, p->err))
 		return -1;
 	*id = t->history.row.id;
-	if (req->group && (end_last_switch(p)
-	    || (req->kind == SWITCH_ROLLBACK && release_rest(p, p->group.last_switch))))
+	if (req->group && req->kind == SWITCH_ROLLBACK && (end_last_switch(p) || release_rest(p, p->group.last_switch)))
 		return -1;
 	for (size_t i = 0; i < p->count; i++)
 		if (moves(p->items[i].outcome) && move_zone(p, &p->items[i], p->fixed[i]))
 			return -1;
 	if (req->group) {
+		if (req->kind == SWITCH_CUTOVER && part_last_switch(p))
+			return -1;
 		p->group.last_switch = *id;
 		if (group_put(t, req->group, &p->group, p->err))
 			return -1;

@@ -171,6 +171,16 @@ def status():
         s.equal(d.must('status')['last'][0]['back'], 'schwenk cutover b.example@other', 'the way forth again')
         reply = d.must('rollback', zones=['a.example'])
         s.equal(reply['groups_back'], ['schwenk rollback --group g'], "the group's command")
+        # the group is switched again without c: its command means that switch, c is held by itself
+        d.must('group-remove', group='g', zones=['c.example'])
+        d.must('cutover', group='g', set='other')
+        row = d.must('status')
+        s.equal([(z['zone'], z['held']['group'], z['held']['members'], z['held']['back']) for z in row['held']],
+                [('a.example', 'g', 2, 'schwenk rollback --group g'), ('c.example', None, 1, 'schwenk rollback c.example')], 'held')
+        s.equal([z['zone'] for z in d.must('zones', held=True)['zones']], zones_, 'zones that are held')
+        s.equal(sorted(c['command'] for c in d.refused('bad-request', 'rollback')['candidates']),
+                ['schwenk rollback --group g', 'schwenk rollback c.example'], 'what could be rolled back')
+        s.expect('groups_back' not in d.must('rollback', zones=['c.example']), "a group's command that means another switch")
 
 
 @s.case('status comes, and lists too, while the writer stands still')

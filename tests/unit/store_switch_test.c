@@ -384,6 +384,72 @@ static void test_members_changed_since_come_along(void **state)
 	must(&scene, scene_zone_remove(&scene, B));
 }
 
+static int note_held(void *arg, const struct zone_row *zone)
+{
+	char text[NAME_TEXT_MAX];
+
+	if (zone->flags & ZONE_HELD)
+		strcat(strcat(arg, name_to_text_short(text, zone->apex)), " ");
+	return 0;
+}
+
+static int take_row(void *arg, const struct history_row *row)
+{
+	*(struct history_row *)arg = *row;
+	return 1;
+}
+
+/* The held zones as catalog_held_zones lists them, and how many of the entry. */
+static void assert_held(const char *wanted, uint64_t switch_id, unsigned members)
+{
+	struct history_row row = { .id = 0 };
+	struct catalog_txn *t;
+	char list[128] = "";
+
+	must(&scene, catalog_begin(scene.writer, &t, &scene.err));
+	must(&scene, catalog_held_zones(t, 0, note_held, list, &scene.err));
+	must(&scene, catalog_history(t, 0, switch_id + 1, take_row, &row, &scene.err));
+	catalog_abort(t);
+	assert_string_equal(list, wanted);
+	assert_int_equal(row.id, switch_id);
+	assert_int_equal(row.held_members, members);
+}
+
+/* Who is not part of the group's next switch stays held, by itself: what a
+ * rollback of the group takes back is the next switch. */
+static void test_a_group_is_switched_again(void **state)
+{
+	struct switch_result r;
+	uint64_t first;
+
+	make_group();
+	must(&scene, scene_cutover(&scene, C "@old", false, NULL));
+	must(&scene, membership(catalog_group_remove, C));
+	must(&scene, scene_group_cutover(&scene, "shops", "new", true, &r));
+	first = r.id;
+	switch_result_free(&r);
+	assert_held(A " " B " ", first, 2);
+	must(&scene, membership(catalog_group_add, C));
+	must(&scene, membership(catalog_group_remove, B));
+	must(&scene, scene_group_cutover(&scene, "shops", "new", true, &r));
+	assert_int_equal(r.count, 2);                           /* A is there already, C follows */
+	switch_result_free(&r);
+	assert_true(held(A) && held(B) && held(C));
+	assert_held(A " " B " " C " ", first, 2);
+	must(&scene, scene_group_rollback(&scene, "shops", &r));
+	assert_int_equal(r.count, 1);
+	switch_result_free(&r);
+	assert_live(C, "old/201");
+	assert_held(A " " B " ", first, 2);
+	must(&scene, scene_confirm(&scene, A, NULL));
+	assert_held(B " ", first, 1);
+	must_fail(&scene, ERR_IN_USE, scene_drop(&scene, B, "old"));
+	must(&scene, scene_rollback(&scene, B, NULL));
+	assert_held("", first, 0);
+	must(&scene, scene_rollback(&scene, A, NULL));          /* its way back outlives the hold */
+	assert_live(A, "old/201");
+}
+
 static void test_a_group_is_confirmed(void **state)
 {
 	struct switch_result r;
@@ -490,6 +556,7 @@ int main(void)
 		with_store(test_members_are_frozen_in_a_switch),
 		with_store(test_members_changed_since_come_along),
 		with_store(test_a_group_is_confirmed),
+		with_store(test_a_group_is_switched_again),
 		with_store(test_a_member_without_the_set),
 		with_store(test_a_removed_member_is_named),
 		with_store(test_only_what_was_planned),
