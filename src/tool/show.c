@@ -129,7 +129,8 @@ void show_line(struct tool *tool, const char *label, const char *value)
 
 static void show_held(struct tool *tool, const json_t *held)
 {
-	char time[32], text[NAME_TEXT_MAX + 64], *back;
+	char time[32], members[32], text[256], *back;
+	const char *group = reply_text(held, "group");
 
 	if (!json_is_object(held))
 		return;
@@ -137,6 +138,8 @@ static void show_held(struct tool *tool, const json_t *held)
 	snprintf(text, sizeof text, "since %s by %s, switch %lld", terminal_time(reply_text(held, "since"), time),
 		*reply_text(held, "by") ? reply_text(held, "by") : "?", (long long)reply_number(held, "switch"));
 	show_line(tool, "held", text);
+	snprintf(text, sizeof text, "%.63s (%s zones)", group, terminal_number(reply_number(held, "members"), members));
+	show_line(tool, "of group", *group ? text : "");
 	show_line(tool, "back", back ? back : reply_text(held, "back"));
 	free(back);
 }

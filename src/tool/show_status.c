@@ -14,8 +14,10 @@ static void uptime_text(int64_t s, char *buf, size_t size)
 		snprintf(buf, size, "%lld d %lld h", (long long)(s / 86400), (long long)(s / 3600 % 24));
 	else if (s >= 3600)
 		snprintf(buf, size, "%lld h %lld min", (long long)(s / 3600), (long long)(s / 60 % 60));
-	else
+	else if (s >= 60)
 		snprintf(buf, size, "%lld min %lld s", (long long)(s / 60), (long long)(s % 60));
+	else
+		snprintf(buf, size, "%lld s", (long long)s);
 }
 
 static void status_processes(struct tool *tool, const json_t *reply)

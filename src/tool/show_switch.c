@@ -7,7 +7,7 @@
 #include "tool/names.h"
 #include "tool/session.h"
 
-#define ZONES_SHOWN 50          /* of one switch */
+#define ZONES_SHOWN 20          /* of one switch, besides those that need to be seen */
 
 /* ---- switches ------------------------------------------------------------------- */
 
@@ -80,35 +80,43 @@ static void show_keep(struct tool *tool, const char *back)
 	free(keep);
 }
 
-void show_switch(struct tool *tool, const char *what, const json_t *reply, bool dry_run)
+static bool is_plain(const json_t *zone)
 {
-	const json_t *zones = json_object_get(reply, "zones"), *zone, *group;
-	const char *back = reply_text(reply, "back");
-	double ms = (double)reply_number(reply, "duration_us") / 1000;
-	char number[32];
-	int64_t members;
-	size_t i;
+	const char *outcome = reply_text(zone, "outcome");
 
-	if (tool->quiet)
-		return;
-	if (dry_run)
-		fputs("would be done:\n", tool->out);
-	json_array_foreach(zones, i, zone) {
-		if (i == ZONES_SHOWN && json_array_size(zones) > ZONES_SHOWN + 1)
-			break;
-		show_outcome(tool, what, zone);
-	}
-	/* the reply itself leaves out some of very many */
-	members = reply_number(reply, "members");
+	return strcmp(outcome, "switched") == 0 || strcmp(outcome, "already") == 0;
+}
+
+/* What went otherwise than the rest is always told, of the rest some. */
+static void show_zones_switched(struct tool *tool, const char *what, const json_t *reply)
+{
+	const json_t *zones = json_object_get(reply, "zones"), *zone;
+	int64_t members = reply_number(reply, "members");
+	size_t shown = 0, plain = 0, i;
+	char number[32];
+
 	if (members < (int64_t)json_array_size(zones))
 		members = (int64_t)json_array_size(zones);
-	if (members > (int64_t)i)
-		fprintf(tool->out, "... and %s more zones\n", terminal_number(members - (int64_t)i, number));
+	json_array_foreach(zones, i, zone) {
+		if (is_plain(zone) && plain++ >= ZONES_SHOWN && members > ZONES_SHOWN + 1)
+			continue;
+		show_outcome(tool, what, zone);
+		shown++;
+	}
+	/* the reply itself leaves out some of very many */
+	if (members > (int64_t)shown)
+		fprintf(tool->out, "... and %s more zones\n", terminal_number(members - (int64_t)shown, number));
 	fflush(tool->out);
 	json_array_foreach(zones, i, zone)
 		show_warnings(tool, zone);
-	if (!dry_run && strcmp(what, "confirm") != 0 && json_is_integer(json_object_get(reply, "switch")))
-		fprintf(tool->out, "switch %lld, visible to every client after %.1f ms\n", (long long)reply_number(reply, "switch"), ms);
+}
+
+static void show_ways(struct tool *tool, const char *what, const json_t *reply, bool dry_run)
+{
+	const char *back = reply_text(reply, "back");
+	const json_t *group;
+	size_t i;
+
 	if (!dry_run && strcmp(what, "cutover") == 0)
 		show_keep(tool, back);
 	json_array_foreach(json_object_get(reply, "groups_back"), i, group) {
@@ -123,6 +131,23 @@ void show_switch(struct tool *tool, const char *what, const json_t *reply, bool 
 		terminal_colour(tool, PLAIN);
 		putc('\n', tool->out);
 	}
+}
+
+void show_switch(struct tool *tool, const char *what, const json_t *reply, bool dry_run)
+{
+	bool done = !dry_run && json_is_integer(json_object_get(reply, "switch")), confirm = strcmp(what, "confirm") == 0;
+
+	if (tool->quiet)
+		return;
+	if (dry_run)
+		fputs("would be done:\n", tool->out);
+	show_zones_switched(tool, what, reply);
+	if (done && !confirm)
+		fprintf(tool->out, "switch %lld, visible to every client after %.1f ms\n", (long long)reply_number(reply, "switch"),
+			(double)reply_number(reply, "duration_us") / 1000);
+	/* nothing was kept: nothing to go back from */
+	if (done || !confirm)
+		show_ways(tool, what, reply, dry_run);
 }
 
 void show_candidates(struct tool *tool, const json_t *candidates)
