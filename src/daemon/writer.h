@@ -78,6 +78,6 @@ void writer_begin_orphans(struct writer *);
 int writer_zone(struct catalog_txn *, const char *text, struct zone_row *, struct err *);
 const char *json_text(const json_t *object, const char *key);   /* NULL: absent */
 uint64_t json_number(const json_t *object, const char *key);
-json_t *switch_json(const struct switch_request *, const struct switch_result *);
+json_t *switch_json(struct catalog_txn *, const struct switch_request *, const struct switch_result *);
 
 #endif

@@ -217,7 +217,7 @@ static json_t *import_switch(struct catalog_txn *txn, struct import_job *job, co
 	if (catalog_switch(txn, &s, &result, err) < 0)
 		return NULL;
 	reply = import_reply(txn, &job->zone, set->id, "live");
-	switched = switch_json(&s, &result);
+	switched = switch_json(txn, &s, &result);
 	json_object_update_missing(reply, switched);
 	json_decref(switched);
 	switch_result_free(&result);

@@ -239,39 +239,88 @@ static bool took_effect(const struct switch_result_item *item)
 	return item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_OVERTOOK;
 }
 
+/* What is confirmed, or live already, may be the zone's first set. */
+static bool has_way_back(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result_item *item)
+{
+	struct err err = ERR_INIT;
+	struct zone_row zone;
+
+	if (request->kind != SWITCH_CONFIRM && item->outcome != OUTCOME_ALREADY)
+		return item->member.from_name[0];
+	return catalog_zone_by_id(txn, item->member.zone, &zone, &err) == 0 && zone.previous.set;
+}
+
+struct moved { json_t *zones; size_t left; };
+
+static int take_moved(void *arg, const struct zone_row *zone)
+{
+	struct moved *moved = arg;
+	char name[NAME_TEXT_MAX];
+
+	if (!json_object_get(moved->zones, name_to_text_short(name, zone->apex)))
+		return 1;
+	moved->left--;
+	return 0;
+}
+
+/* The set that the whole group, as it is now, would go forward to; NULL: the
+ * zones must be named one by one. */
+static const char *group_forward(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result *result)
+{
+	struct moved moved = { json_object(), result->count };
+	const char *set = result->count ? result->items[0].member.from_name : "";
+	struct err err = ERR_INIT;
+	bool same = request->group && set[0];
+
+	for (size_t i = 0; i < result->count && same; i++) {
+		const struct switch_result_item *item = &result->items[i];
+		char name[NAME_TEXT_MAX];
+
+		same = took_effect(item) && strcmp(item->member.from_name, set) == 0;
+		json_object_set_new(moved.zones, name_to_text_short(name, item->member.apex), json_true());
+	}
+	same = same && catalog_group_zones(txn, request->group, 0, take_moved, &moved, &err) == 0 && moved.left == 0;
+	json_decref(moved.zones);
+	return same ? set : NULL;
+}
+
 /* After a cutover the way back is a rollback; after a rollback forward again
  * is a cutover by name. Without an effect: what undoes the state there is. */
-static json_t *back_json(const struct switch_request *request, const struct switch_result *result)
+static json_t *back_json(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result *result)
 {
 	bool back_is_rollback = request->kind != SWITCH_ROLLBACK;
+	const char *forward = back_is_rollback ? NULL : group_forward(txn, request, result);
 	struct text t = { NULL, 0 };
 	bool any = false;
 	json_t *json;
 
 	if (request->kind == SWITCH_RELOAD && result->count > 1)
 		return json_null();
+	if (forward)
+		return json_sprintf("schwenk cutover --group %s @%s", request->group, forward);
 	text_add(&t, back_is_rollback ? "schwenk rollback" : "schwenk cutover");
 	if (back_is_rollback && request->group) {
 		text_add(&t, " --group ");
 		text_add(&t, request->group);
-		any = true;
 	}
-	for (size_t i = 0; i < result->count && !(back_is_rollback && request->group); i++) {
+	for (size_t i = 0; i < result->count; i++) {
 		const struct switch_result_item *item = &result->items[i];
 		char zone[SET_TEXT_MAX];
 
-		if (!item->member.from_name[0] || (!back_is_rollback && !took_effect(item)))
+		if (!has_way_back(txn, request, item) || (!back_is_rollback && !took_effect(item)))
 			continue;
+		any = true;
+		if (back_is_rollback && request->group)
+			break;
 		text_add(&t, " ");
 		text_add(&t, set_text(zone, item->member.apex, back_is_rollback ? NULL : item->member.from_name));
-		any = true;
 	}
 	json = any && t.p ? json_string(t.p) : json_null();
 	free(t.p);
 	return json;
 }
 
-json_t *switch_json(const struct switch_request *request, const struct switch_result *result)
+json_t *switch_json(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result *result)
 {
 	json_t *zones = json_array();
 	unsigned listed = 0;
@@ -285,7 +334,7 @@ json_t *switch_json(const struct switch_request *request, const struct switch_re
 		json_array_append_new(zones, result_item_json(item));
 	}
 	return json_pack("{s:o,s:o,s:I,s:o}", "switch", result->id ? json_integer((json_int_t)result->id) : json_null(),
-		"zones", zones, "members", (json_int_t)result->count, "back", back_json(request, result));
+		"zones", zones, "members", (json_int_t)result->count, "back", back_json(txn, request, result));
 }
 
 static int parse_items(const json_t *texts, bool with_set, struct switch_item *items, struct err *err)
@@ -365,7 +414,7 @@ static json_t *run_switch(struct catalog_txn *txn, const json_t *request, enum s
 	if (parse_targets(request, kind == SWITCH_CUTOVER ? "sets" : "zones", &s, &items, err) == 0 &&
 	    (kind != SWITCH_CUTOVER || parse_cutover(request, &s, err) == 0) &&
 	    (kind == SWITCH_CONFIRM ? catalog_confirm(txn, &s, &result, err) : catalog_switch(txn, &s, &result, err)) == 0) {
-		reply = switch_json(&s, &result);
+		reply = switch_json(txn, &s, &result);
 		switch_result_free(&result);
 	}
 	free(items);
