@@ -41,6 +41,17 @@ static void add_options(json_t *request, const struct args *args)
 		json_object_set_new(request, "note", json_string(args_get(args, "note")));
 }
 
+/* An ordinary reload; nothing is held, but there is a way back. */
+static void show_live(struct tool *tool, const char *set, const char *records, const json_t *reply)
+{
+	char *back = *reply_text(reply, "back") ? show_command(tool, reply_text(reply, "back")) : NULL;
+
+	tool_note(tool, "%s: live, %s records, serial %lld", set, records, (long long)reply_number(reply, "serial"));
+	if (back)
+		tool_note(tool, "back: %s", back);
+	free(back);
+}
+
 /* The reply of import, record and edit of one set. */
 static int show_imported(struct tool *tool, const json_t *reply, const char *zone)
 {
@@ -60,7 +71,7 @@ static int show_imported(struct tool *tool, const json_t *reply, const char *zon
 	else if (strcmp(outcome, "unchanged") == 0)
 		tool_note(tool, "%s: unchanged", shown);
 	else if (strcmp(outcome, "live") == 0)
-		tool_note(tool, "%s: live, %s records, serial %lld", shown, records, (long long)reply_number(reply, "serial"));
+		show_live(tool, shown, records, reply);
 	else {
 		snprintf(plain, sizeof plain, "schwenk cutover %s", shown);
 		cutover = show_command(tool, plain);

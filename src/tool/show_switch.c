@@ -111,13 +111,13 @@ static void show_zones_switched(struct tool *tool, const char *what, const json_
 		show_warnings(tool, zone);
 }
 
-static void show_ways(struct tool *tool, const char *what, const json_t *reply, bool dry_run)
+static void show_ways(struct tool *tool, const char *what, const json_t *reply, bool done)
 {
 	const char *back = reply_text(reply, "back");
 	const json_t *group;
 	size_t i;
 
-	if (!dry_run && strcmp(what, "cutover") == 0)
+	if (done && strcmp(what, "cutover") == 0)
 		show_keep(tool, back);
 	json_array_foreach(json_object_get(reply, "groups_back"), i, group) {
 		fputs("the whole group: ", tool->out);
@@ -147,7 +147,7 @@ void show_switch(struct tool *tool, const char *what, const json_t *reply, bool 
 			(double)reply_number(reply, "duration_us") / 1000);
 	/* nothing was kept: nothing to go back from */
 	if (done || !confirm)
-		show_ways(tool, what, reply, dry_run);
+		show_ways(tool, what, reply, done);
 }
 
 void show_candidates(struct tool *tool, const json_t *candidates)
