@@ -87,6 +87,12 @@ def loaders(d):
     return d.children('loader')
 
 
+def kill_loaders(d):
+    for pid in loaders(d):
+        with contextlib.suppress(ProcessLookupError):       # the one before is about to end
+            os.kill(pid, s.signal.SIGKILL)
+
+
 def failures(reply):
     return {f['zone'] or f['file']: f['error'] for f in reply['failed']}
 
@@ -260,10 +266,7 @@ def questions():
             ask(lambda c: c.send({'file': 'more'}), c)
             s.equal(c.reply()['error']['code'], 'parse', 'no descriptor')
 
-            def kill(c):
-                for pid in loaders(d):
-                    os.kill(pid, s.signal.SIGKILL)
-            ask(kill, c)
+            ask(lambda c: kill_loaders(d), c)
             s.equal(c.reply()['error']['code'], 'unavailable', 'the loader is killed')
             with text_file('') as more:
                 c.send({'file': 'more'}, [more.fileno()])
@@ -356,8 +359,7 @@ def given_up():
                 after = page['after']
 
         def kill():
-            for pid in loaders(d):
-                os.kill(pid, s.signal.SIGKILL)
+            kill_loaders(d)
         reply = directory(d, endless(kill, 1000))
         s.expect(reply['ok'] and 256 <= reply['live'] < 3000, 'what is in: %s', reply)
         s.equal(reply['live'], live(), 'the zones that are live')
