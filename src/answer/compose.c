@@ -152,14 +152,16 @@ static struct response_owner target_owner(const struct composer *c, const struct
 	return owner;
 }
 
-/* Was the node remembered before? If not, it is now. */
+/* Were the node's addresses added before, or is there no more room to know?
+ * If not, they will be now. */
 static bool is_added(struct composer *c, const uint8_t *node)
 {
 	for (unsigned i = 0; i < c->added_count; i++)
 		if (c->added[i] == node)
 			return true;
-	if (c->added_count < ADDED_MAX)
-		c->added[c->added_count++] = node;
+	if (c->added_count == ADDED_MAX)
+		return true;
+	c->added[c->added_count++] = node;
 	return false;
 }
 
@@ -198,7 +200,8 @@ static void add_targets(struct composer *c, const struct compose_targets *t, con
 		if (cut && in_domain != (cut->size <= size && name_is_at_or_below(labels, size, cut->labels, cut->size)))
 			continue;
 		f = find_relative(c->view, c->apex_hash, labels, size);
-		if (!f.node || (!cut && (node_flags(f.node) & NODE_OCCLUDED)) || is_added(c, f.node))
+		/* of a referral each is asked for once: an NS is its name */
+		if (!f.node || (!cut && ((node_flags(f.node) & NODE_OCCLUDED) || is_added(c, f.node))))
 			continue;
 		owner = target_owner(c, t, i, size);
 		add_addresses(c, f, &owner, in_domain);
@@ -406,6 +409,8 @@ static enum step answer_any(struct composer *c, const struct find *f)
 
 	if (!node_rrsets(f->at.node))
 		return no_data(c, f);
+	if (c->tcp && !f->wildcard)
+		is_added(c, f->at.node);        /* its addresses are in the answer section */
 	for (unsigned i = 0; i < node_rrsets(f->at.node); i++) {
 		if (!image_rrset_at(f->at.image, f->at.node, i, &s))
 			continue;
@@ -456,7 +461,9 @@ static enum step answer_node(struct composer *c, const struct find *f)
 		if (add_signatures(c, f))
 			return answered(c, f);
 	} else if (image_rrset(f->at.image, f->at.node, type, &s)) {
-		add_answer(c, &s, &owner, c->dnssec);
+		/* a DNAME on the way here may be the one that was asked for */
+		if (type != TYPE_DNAME || !dname_is_in(c, &s))
+			add_answer(c, &s, &owner, c->dnssec);
 		return answered(c, f);
 	}
 	if ((node_flags(f->at.node) & NODE_CNAME) && image_rrset(f->at.image, f->at.node, TYPE_CNAME, &s))

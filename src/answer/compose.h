@@ -14,7 +14,7 @@
 
 #define CHAIN_MAX 16            /* CNAME and DNAME steps in one response */
 #define ADDITIONAL_MAX 8        /* RRsets of an answer whose targets are looked up */
-#define ADDED_MAX 64            /* nodes that are remembered, so that none is added twice */
+#define ADDED_MAX 64            /* nodes whose addresses an answer gets: remembered, so that none is added twice */
 #define PROOFS_MAX (CHAIN_MAX + 4)
 
 /* An RRset in the answer or authority section whose targets have addresses

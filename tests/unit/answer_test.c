@@ -52,6 +52,8 @@ static const char example_zone[] =
 	"d.example. 60 IN TXT \"at the DNAME\"\n"
 	"x.t.example. 60 IN A 192.0.2.30\n"
 	"back.t.example. 60 IN CNAME x.d.example.\n"
+	"da.example. 60 IN DNAME db.example.\n"
+	"db.example. 60 IN DNAME example.\n"
 	"dout.example. 60 IN DNAME other.\n"
 	"dlong.example. 60 IN DNAME aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
 		"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb."
@@ -60,6 +62,7 @@ static const char example_zone[] =
 	"mx.example. 60 IN MX 20 mail.other.\n"
 	"mx.example. 60 IN MX 30 ns.sub.example.\n"
 	"mx.example. 60 IN MX 40 www.example.\n"
+	"many.example. 60 IN MX 10 many.example.\n" "many.example. 60 IN A 192.0.2.31\n"
 	"_sip.example. 60 IN SRV 1 2 5060 www.example.\n"
 	"svc.example. 60 IN HTTPS 1 www.example. alpn=h2\n"
 	"c1.example. 1 IN CNAME c2.example.\n" "c2.example. 1 IN CNAME c3.example.\n"
@@ -173,6 +176,8 @@ static const struct row { const char *ask, *reply; } rows[] = {
 	{ "back.d.example. A", "NOERROR aa\nAN d.example. 60 IN DNAME t.example.\nAN back.d.example. 60 IN CNAME back.t.example.\n"
 		"AN back.t.example. 60 IN CNAME x.d.example.\nAN x.d.example. 60 IN CNAME x.t.example.\n"
 		"AN x.t.example. 60 IN A 192.0.2.30\n" },
+	{ "da.da.example. DNAME", "NOERROR aa\nAN da.example. 60 IN DNAME db.example.\nAN da.da.example. 60 IN CNAME da.db.example.\n"
+		"AN db.example. 60 IN DNAME example.\nAN da.db.example. 60 IN CNAME da.example.\n" },
 	{ "a.b.dout.example. A", "NOERROR aa\nAN dout.example. 60 IN DNAME other.\nAN a.b.dout.example. 60 IN CNAME a.b.other.\n" },
 	{ "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd.dlong.example. A",
 		"YXDOMAIN aa\nAN dlong.example. 60 IN DNAME aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
@@ -181,6 +186,7 @@ static const struct row { const char *ask, *reply; } rows[] = {
 	/* ANY */
 	{ "www.example. ANY", "NOERROR aa\n" WWW },
 	{ "www.example. ANY tcp", "NOERROR aa\n" WWW "AN www.example. 3600 IN AAAA 2001:db8::2\n" },
+	{ "many.example. ANY tcp", "NOERROR aa\nAN many.example. 60 IN A 192.0.2.31\nAN many.example. 60 IN MX 10 many.example.\n" },
 	{ "alias.example. ANY", "NOERROR aa\nAN alias.example. 3600 IN CNAME www.example.\n" },
 	/* not ours */
 	{ "other. A", "REFUSED\n" },
@@ -542,35 +548,69 @@ static void test_truncation(void **state)
 /* Over TCP a message may be longer than pointers reach. */
 static void test_far_names(void **state)
 {
+	enum { NAMES = 600 };
 	struct fixture *f = *state;
 	struct test_zone z;
 	uint8_t *reply = malloc(65535);
 	char *text;
-	size_t size, long_names = 600;
+	size_t size;
 	FILE *out = open_memstream(&text, &size);
 	struct answer_job job;
 	ldns_pkt *p;
 
 	fprintf(out, "example. 60 IN SOA a. b. 1 1 1 1 1\nexample. 60 IN NS ns.example.\n");
-	for (size_t i = 0; i < long_names; i++)
-		fprintf(out, "mx.example. 60 IN MX %zu host-with-a-long-name-%04zu.example.\n"
-			"host-with-a-long-name-%04zu.example. 60 IN A 10.0.%zu.%zu\n"
-			"host-with-a-long-name-%04zu.example. 60 IN A 10.1.%zu.%zu\n", i, i, i, i / 256, i % 256, i, i / 256, i % 256);
+	for (unsigned i = 0; i < NAMES; i++)
+		fprintf(out, "sub.example. 60 IN NS host-with-a-long-name-%04u.sub.example.\n"
+			"host-with-a-long-name-%04u.sub.example. 60 IN A 10.0.%u.%u\n"
+			"host-with-a-long-name-%04u.sub.example. 60 IN A 10.1.%u.%u\n", i, i, i / 256, i % 256, i, i / 256, i % 256);
+	fclose(out);
+	test_zone_from_text(&z, "example.", text);
+	job = ask_once(f, &z, "x.sub.example. A tcp", reply);
+	assert_int_equal(ldns_wire2pkt(&p, reply, job.reply_size), LDNS_STATUS_OK);
+	assert_false(ldns_pkt_tc(p));
+	assert_true(job.reply_size > 40000);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_authority(p)), NAMES);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_additional(p)), 2 * NAMES);
+	for (unsigned i = 0; i < 2 * NAMES; i++) {
+		char *owner = ldns_rdf2str(ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_additional(p), i))), expected[64];
+
+		snprintf(expected, sizeof expected, "host-with-a-long-name-%04u.sub.example.", i / 2);
+		assert_string_equal(owner, expected);
+		free(owner);
+	}
+	ldns_pkt_free(p);
+	test_zone_free(&z);
+	free(text);
+	free(reply);
+}
+
+/* No record twice, however often its name is a target; and no end of them. */
+static void test_many_targets(void **state)
+{
+	struct fixture *f = *state;
+	struct test_zone z;
+	uint8_t *reply = malloc(65535);
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct answer_job job;
+	ldns_pkt *p;
+
+	fprintf(out, "example. 60 IN SOA a. b. 1 1 1 1 1\nexample. 60 IN NS ns.example.\n");
+	for (unsigned i = 0; i < 400; i++)
+		fprintf(out, "mx.example. 60 IN MX %u h%u.example.\n", i, i % 100);
+	for (unsigned i = 0; i < 100; i++)
+		fprintf(out, "h%u.example. 60 IN A 10.0.0.%u\n", i, i);
 	fclose(out);
 	test_zone_from_text(&z, "example.", text);
 	job = ask_once(f, &z, "mx.example. MX tcp", reply);
 	assert_int_equal(ldns_wire2pkt(&p, reply, job.reply_size), LDNS_STATUS_OK);
-	assert_false(ldns_pkt_tc(p));
-	assert_true(job.reply_size > 40000);
-	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), long_names);
-	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_additional(p)), 2 * long_names);
-	for (size_t i = 0; i < 2 * long_names; i++) {
-		char *owner = ldns_rdf2str(ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_additional(p), i))), expected[64];
-
-		snprintf(expected, sizeof expected, "host-with-a-long-name-%04zu.example.", i / 2);
-		assert_string_equal(owner, expected);
-		free(owner);
-	}
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), 400);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_additional(p)), 64);
+	for (size_t i = 0; i < 64; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_additional(p), i),
+				ldns_rr_list_rr(ldns_pkt_additional(p), k)), 0);
 	ldns_pkt_free(p);
 	test_zone_free(&z);
 	free(text);
@@ -603,6 +643,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table), cmocka_unit_test(test_batch), cmocka_unit_test(test_root_zone),
 		cmocka_unit_test(test_zone_states), cmocka_unit_test(test_truncation), cmocka_unit_test(test_far_names),
+		cmocka_unit_test(test_many_targets),
 		cmocka_unit_test(test_counters),
 	};
 
