@@ -26,3 +26,8 @@ check_PROGRAMS += $(FUZZ_HARNESSES)
 fuzzers: $(FUZZ_HARNESSES)
 print-fuzzers:
 	@echo $(FUZZ_HARNESSES)
+
+include tests/fuzz/answer.mk
+include tests/fuzz/control.mk
+include tests/fuzz/query.mk
+include tests/fuzz/zone.mk

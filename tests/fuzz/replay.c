@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define INPUT_MAX_SIZE (1u << 20)
-#define MUTATIONS 2000                  /* of all seeds together */
+#define MUTATIONS 20000                 /* of all seeds together */
 #define MAX_SECONDS 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -134,6 +134,10 @@ int main(int argc, char **argv)
 			name += 3;
 		snprintf(path, sizeof(path), "%s/tests/fuzz/%s.corpus", top ? top : ".", name);
 		read_path(path);
+		if (!seed_count) {
+			fprintf(stderr, "no seeds in %s\n", path);
+			return 1;
+		}
 	}
 	run_one((const uint8_t *)"", 0);
 	for (i = 0; i < seed_count; i++)

@@ -6,5 +6,5 @@ TESTS += tests/unit/answer_test tests/unit/answer_denial_test
 tests_unit_answer_test_SOURCES = tests/unit/answer_test.c tests/unit/answer_zone.c tests/unit/answer_zone.h
 tests_unit_answer_test_LDADD = $(ANSWER_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_answer_denial_test_SOURCES = tests/unit/answer_denial_test.c \
-	tests/unit/answer_signed.c tests/unit/answer_signed.h tests/unit/answer_zone.c tests/unit/answer_zone.h
+	tests/unit/answer_signed.c tests/unit/answer_signed.h tests/unit/answer_texts.h tests/unit/answer_zone.c tests/unit/answer_zone.h
 tests_unit_answer_denial_test_LDADD = $(ANSWER_TEST_LIBS) $(CMOCKA_LIBS)

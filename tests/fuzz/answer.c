@@ -1,0 +1,212 @@
+/*
+ * Any octets as a query to the whole answer path, out of a small fixed store:
+ * a first octet that says over what it came and who is asked, then the
+ * message; or, with its highest bit, choices of which a question is made, so
+ * that names which the zones know come often enough. What holds for every reply is in tests/unit/reply_check.c; a reply
+ * out of a signed zone has to prove what it says (answer_signed.c).
+ */
+#include "config.h"
+
+#include "../unit/answer_signed.h"
+#include "../unit/answer_texts.h"
+#include "../unit/reply_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/query.h"
+#include "wire/rrtype.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PAYLOAD_MAX 1232
+#define REPLY_MAX 65535
+
+static const char plain_zone[] =
+	"plain. 3600 IN SOA ns1.plain. host.plain. 7 7200 3600 1209600 300\n" "plain. 3600 IN NS ns1.plain.\n"
+	"plain. 3600 IN NS ns.other.\n" "plain. 60 IN MX 5 plain.\n" "plain. 60 IN A 192.0.2.8\n" "ns1.plain. 3600 IN A 192.0.2.1\n"
+	"mx.plain. 60 IN MX 10 ns1.plain.\n" "mx.plain. 60 IN MX 20 mx.plain.\n" "mx.plain. 60 IN MX 20 ns.sub.plain.\n"
+	"mx.plain. 60 IN A 192.0.2.7\n" "_s.plain. 60 IN SRV 1 2 3 mx.plain.\n" "h.plain. 60 IN HTTPS 1 mx.plain. alpn=h2\n"
+	"h.plain. 60 IN HTTPS 2 . port=8443\n" "self.plain. 60 IN CNAME self.plain.\n" "*.w.plain. 60 IN CNAME b.plain.\n"
+	"*.m.plain. 60 IN MX 1 x.m.plain.\n" "*.m.plain. 60 IN A 192.0.2.5\n" "sub.plain. 60 IN NS ns.sub.plain.\n"
+	"sub.plain. 60 IN NS sub.plain.\n" "sub.plain. 60 IN A 192.0.2.4\n" "ns.sub.plain. 60 IN AAAA 2001:db8::1\n"
+	"sib.plain. 60 IN NS ns.sub.plain.\n" "d.plain. 60 IN DNAME d2.plain.\n" "d2.plain. 60 IN DNAME d.plain.\n"
+	"dd.plain. 60 IN DNAME x.dd2.plain.\n" "x.dd2.plain. 60 IN DNAME plain.\n" "u.plain. 60 IN TYPE65280 \\# 3 c00c00\n"
+	"n.plain. 60 IN NAPTR 1 1 \"s\" \"x\" \"\" mx.plain.\n" "rp.plain. 60 IN RP mx.plain. self.plain.\n";
+
+static struct signed_zone nsec, nsec3, opt_out;
+static struct test_zone plain, big, child;
+/* Who may be asked: the first octet's upper bits choose. */
+static struct test_store stores[] = {
+	{ .count = 3, .zone = { &plain, &nsec.zone, &child } },
+	{ .count = 3, .zone = { &plain, &nsec3.zone, &big } },
+	{ .count = 2, .zone = { &opt_out.zone, &plain } },      /* the root, and a zone below */
+	{ .count = 0, .prepared = true },
+};
+static struct answerer *answerer;
+
+static void make_big(void)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "big. 60 IN SOA a. b. 1 1 1 1 1\nbig. 60 IN NS ns.big.\nns.big. 60 IN A 192.0.2.1\nc.big. 1 IN CNAME t.big.\n");
+	for (unsigned i = 0; i < 60; i++)
+		fprintf(out, "t.big. 60 IN A 10.0.0.%u\nmx.big. 60 IN MX 1 h%02u.big.\nh%02u.big. 60 IN AAAA 2001:db8::%u\n"
+			"sub.big. 60 IN NS g%u.sub.big.\ng%u.sub.big. 60 IN A 10.0.1.%u\n", i, i, i, i, i, i, i);
+	for (unsigned i = 0; i < 240; i++)
+		fprintf(out, "x.big. 60 IN TXT \"%03u%0200u\"\n", i, 0);
+	fclose(out);
+	test_zone_from_text(&big, "big.", text);
+	free(text);
+}
+
+static void setup(void)
+{
+	static const struct answer_options options = {
+		.udp_payload_max = PAYLOAD_MAX, .tcp_idle_seconds = 30, .version = "Schwenk test", .identity = "a1",
+		.nsid = (const uint8_t *)"a1", .nsid_size = 2,
+	};
+
+	signed_zone_make(&nsec, "example.", example_zone, SIGN_NSEC, 0, "");
+	signed_zone_make(&nsec3, "example.", example_zone, SIGN_NSEC3, 1, "5a");
+	signed_zone_make(&opt_out, ".", root_zone, SIGN_NSEC3_OPT_OUT, 0, "");
+	test_zone_from_text(&plain, "plain.", plain_zone);
+	test_zone_from_text(&child, "here.sub.plain.", "here.sub.plain. 60 IN SOA a. b. 1 1 1 1 1\nhere.sub.plain. 60 IN NS a.\n");
+	plain.view.served_serial = child.view.served_serial = 4711;
+	make_big();
+	answerer = answerer_new(&options, TEST_HASH_KEY);
+	if (!answerer)
+		abort();
+}
+
+static void say(const struct answer_job *job, const char *what)
+{
+	fprintf(stderr, "%s\nquery:", what);
+	for (unsigned i = 0; i < job->query_size; i++)
+		fprintf(stderr, " %02x", job->query[i]);
+	fprintf(stderr, "\nreply:");
+	for (unsigned i = 0; i < job->reply_size; i++)
+		fprintf(stderr, " %02x", job->reply[i]);
+	fprintf(stderr, "\n");
+	abort();
+}
+
+static const struct signed_zone *signed_by(const struct zone_view *v)
+{
+	return v == &nsec.zone.view ? &nsec : v == &nsec3.zone.view ? &nsec3 : v == &opt_out.zone.view ? &opt_out : NULL;
+}
+
+/* ANY and RRSIG are answered with what there is, whatever that proves. */
+static void check_proof(const struct answer_job *job, struct test_store *store, const ldns_pkt *p)
+{
+	const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(p), 0);
+	const struct signed_zone *z;
+	struct proof proof;
+	struct name name;
+	const char *bad;
+	uint16_t type;
+	bool prepared;
+
+	if (!question || ldns_pkt_tc(p) || !ldns_pkt_edns_do(p) || ldns_rr_get_class(question) != LDNS_RR_CLASS_IN)
+		return;
+	type = (uint16_t)ldns_rr_get_type(question);
+	if ((ldns_pkt_get_rcode(p) != LDNS_RCODE_NOERROR && ldns_pkt_get_rcode(p) != LDNS_RCODE_NXDOMAIN) ||
+	    ldns_pkt_edns_extended_rcode(p) || type == TYPE_ANY || type == TYPE_RRSIG)
+		return;
+	name_parse(&name, job->query + DNS_HEADER_SIZE, job->query_size - DNS_HEADER_SIZE, TEST_HASH_KEY);
+	z = signed_by(test_store_find(store, &name, type == TYPE_DS, &prepared));
+	if (z && (bad = prove(z, p, ldns_rr_owner(question), type, &proof)))
+		say(job, bad);
+}
+
+/* In a batch with others a query is answered as it is alone. */
+static void check_batch(const struct answer_job *job, struct test_store *store)
+{
+	static const uint8_t other[] = "\1\2\1\0\0\1\0\0\0\0\0\0\1x\1w\5plain\0\0\1\0\1";
+	static uint8_t replies[3][REPLY_MAX];
+	struct answer_job jobs[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		jobs[i] = (struct answer_job){ .query = other, .query_size = sizeof other - 1, .reply = replies[i],
+			.reply_capacity = REPLY_MAX };
+	jobs[1].query = job->query;
+	jobs[1].query_size = job->query_size;
+	jobs[1].tcp = job->tcp;
+	answer_batch_from(answerer, test_store_find, store, jobs, 3);
+	if (jobs[1].reply_size != job->reply_size || memcmp(jobs[1].reply, job->reply, job->reply_size) != 0)
+		say(&jobs[1], "answered otherwise in a batch");
+	if (jobs[0].reply_size != jobs[2].reply_size || memcmp(jobs[0].reply, jobs[2].reply, jobs[0].reply_size) != 0)
+		say(&jobs[2], "a query in between changed an answer");
+}
+
+/* Any of these labels in any order, with a type, an OPT or none. */
+static uint16_t make_query(uint8_t *q, const uint8_t *choice, size_t count)
+{
+	static const char *const labels[] = { "example", "plain", "big", "here", "sub", "www", "*", "wild", "ent", "wc", "wcwild", "d",
+		"t", "x", "a", "b", "secure", "optent", "mixent", "deep", "alias", "tosub", "ns", "mx", "w", "m", "dd", "dd2", "dsub",
+		"com", "org", "tld", "com2", "al", "zz", "y", "self", "missing", "\377", "A" };
+	static const uint16_t types[] = { TYPE_A, TYPE_AAAA, TYPE_NS, TYPE_CNAME, TYPE_SOA, TYPE_MX, TYPE_TXT, TYPE_DNAME, TYPE_DS,
+		TYPE_NSEC, TYPE_NSEC3, TYPE_RRSIG, TYPE_DNSKEY, TYPE_ANY, TYPE_AXFR, TYPE_SRV };
+	static const uint16_t payloads[] = { 0, 512, 700, 1000, 1232, 4096, 65535 };
+	uint16_t payload = count > 1 ? payloads[choice[1] % 7] : 0;
+	size_t n = DNS_HEADER_SIZE;
+
+	memcpy(q, "\xab\xcd\1\0\0\1\0\0\0\0\0\0", DNS_HEADER_SIZE);
+	for (size_t i = 2; i < count && n < 240; i++) {
+		const char *label = labels[choice[i] % (sizeof labels / sizeof labels[0])];
+
+		q[n] = (uint8_t)strlen(label);
+		memcpy(q + n + 1, label, q[n]);
+		n += q[n] + 1u;
+	}
+	q[n++] = 0;
+	store_be16(q + n, count ? types[choice[0] % 16] : TYPE_A);
+	store_be16(q + n + 2, CLASS_IN);
+	n += 4;
+	if (!payload)
+		return (uint16_t)n;
+	q[11] = 1;
+	memcpy(q + n, "\0\0\x29\0\0\0\0\0\0\0\0", 11);
+	store_be16(q + n + 3, payload);
+	q[n + 7] = choice[1] & 0x80;
+	return (uint16_t)(n + 11);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t reply[REPLY_MAX], echo[REPLY_MAX], made[512];
+	struct answer_job job, back;
+	struct test_store *store;
+	const char *bad;
+	ldns_pkt *p;
+
+	if (!answerer)
+		setup();
+	if (!size || size > UINT16_MAX)
+		return 0;
+	store = &stores[data[0] >> 1 & 3];
+	job = (struct answer_job){ .query = data + 1, .query_size = (uint16_t)(size - 1), .reply = reply,
+		.reply_capacity = REPLY_MAX, .tcp = data[0] & 1 };
+	if (data[0] & 0x80) {
+		job.query_size = make_query(made, data + 1, size - 1);
+		job.query = made;
+	}
+	answer_batch_from(answerer, test_store_find, store, &job, 1);
+	bad = reply_check(&job, store, PAYLOAD_MAX, &p);
+	if (bad)
+		say(&job, bad);
+	if (!p)
+		return 0;
+	check_proof(&job, store, p);
+	ldns_pkt_free(p);
+	check_batch(&job, store);
+	back = (struct answer_job){ .query = reply, .query_size = (uint16_t)job.reply_size, .reply = echo,
+		.reply_capacity = REPLY_MAX, .tcp = job.tcp };
+	answer_batch_from(answerer, test_store_find, store, &back, 1);
+	if (back.reply_size)
+		say(&back, "a reply to a reply");
+	return 0;
+}
