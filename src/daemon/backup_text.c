@@ -26,7 +26,7 @@ struct text_backup {
 	json_t *list;                   /* zones, until there are enough for a line */
 	const char *group; uint64_t history;    /* whose they are */
 	uint64_t zones, sets, editions, groups, entries, holds, retired, records;
-	uint64_t zone_count;            /* for the progress */
+	uint64_t zone_count, printing;  /* for the progress; records of the edition that is printed */
 	void (*progress)(void *, uint64_t records, double share);
 	void *arg;
 	struct err *err;
@@ -67,6 +67,17 @@ static int put_retired(void *arg, const uint8_t *apex, size_t size, uint32_t ser
 
 /* ---- sets ------------------------------------------------------------------------ */
 
+/* share: of the edition that is printed. */
+static void tell(void *arg, double share)
+{
+	struct text_backup *b = arg;
+	double zones = (double)b->zones - 1 + (share > 0 ? share : 0);
+
+	if (b->progress)
+		b->progress(b->arg, b->records + (uint64_t)(share > 0 ? share * (double)b->printing : 0),
+			b->zone_count ? zones / (double)b->zone_count : -1);
+}
+
 static int print_edition(struct text_backup *b, uint64_t set, uint32_t edition, const char *name)
 {
 	int fd = openat(b->sets_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640), status;
@@ -82,7 +93,7 @@ static int print_edition(struct text_backup *b, uint64_t set, uint32_t edition, 
 	setvbuf(file, b->buffer, _IOFBF, BUFFER_SIZE);
 	status = snapshot_open_set(b->reader, set, edition, &view, b->err);
 	if (status == 0) {
-		status = zone_print(&view, file, NULL, NULL, NULL, b->err);
+		status = zone_print(&view, file, NULL, tell, b, b->err);
 		view_close(&view);
 	}
 	if (fclose(file) != 0 && status == 0)
@@ -97,13 +108,13 @@ static json_t *edition_json(struct text_backup *b, const struct set_row *set, ui
 	char name[256];
 
 	backup_file_name(name, b->zone.apex, set, edition, newest);
-	if (catalog_set_at(b->catalog, (struct set_at){ set->id, edition }, &then, b->err) < 0 ||
-	    print_edition(b, set->id, edition, name) < 0)
+	if (catalog_set_at(b->catalog, (struct set_at){ set->id, edition }, &then, b->err) < 0)
+		return NULL;
+	b->printing = then.records;
+	if (print_edition(b, set->id, edition, name) < 0)
 		return NULL;
 	b->editions++;
 	b->records += then.records;
-	if (b->progress)
-		b->progress(b->arg, b->records, b->zone_count ? (double)b->zones / (double)b->zone_count : -1);
 	return json_pack("{s:I,s:s,s:I,s:o}", "edition", (json_int_t)edition, "file", name, "records", (json_int_t)then.records,
 		"hash", content_json(&then.hash));
 }

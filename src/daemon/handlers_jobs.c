@@ -100,7 +100,8 @@ static void log_done(const struct job *job, const json_t *reply)
 			job_text(job, text), number_of(reply, "zones"), number_of(reply, "live"), number_of(reply, "staged"),
 			number_of(reply, "unchanged"), json_array_size(json_object_get(reply, "removed")), number_of(reply, "failures"), job_seconds(job));
 	else if (outcome && job->kind->writer)
-		log_at(level, "%s: %s, %lld records; %.2f s", job_text(job, text), outcome,
+		log_at(level, "%s: %s%s, %lld records; %.2f s", job_text(job, text),
+			json_is_true(json_object_get(reply, "dry_run")) ? "a dry run, would be " : "", outcome,
 			number_of(json_object_get(reply, "set"), "records"), job_seconds(job));
 	else
 		log_at(level, "%s: done; %.2f s", job_text(job, text), job_seconds(job));

@@ -207,10 +207,11 @@ static int raise_served(struct catalog_txn *t, struct serial_raise *r, struct zo
 {
 	struct history_member member = { .apex_size = zone->apex_size, .zone = zone->id, .from = zone->live, .to = zone->live,
 		.from_serial = zone->served_serial };
+	char text[NAME_TEXT_MAX];
 	struct set_row set;
 
 	if (catalog_set(t, zone->live.set, &set, err))
-		return -1;
+		return err_context(err, "the live set of %s", name_to_text_short(text, zone->apex));
 	memcpy(member.apex, zone->apex, zone->apex_size);
 	strcpy(member.from_name, set.name);
 	strcpy(member.to_name, set.name);

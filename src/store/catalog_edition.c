@@ -231,6 +231,7 @@ int catalog_set_folded(struct catalog_txn *t, uint64_t id, const struct set_imag
 	struct set_row set;
 	struct zone_row zone;
 	struct set_image path[IMAGE_DELTA_MAX + 1];
+	struct err missing = ERR_INIT;
 	unsigned count;
 
 	if (catalog_set(t, id, &set, err))
@@ -241,9 +242,9 @@ int catalog_set_folded(struct catalog_txn *t, uint64_t id, const struct set_imag
 		return -1;
 	if (folded->from >= folded->to || folded->to > set.edition)
 		return err_set(err, ERR_INTERNAL, "a fold from edition %u to %u of %u", folded->from, folded->to, set.edition);
-	/* an image that leads from and to what is no edition any more would be garbage at once */
-	if (catalog_set_path(&set, folded->to, path, &count, err))
-		return -1;
+	/* what leads to no edition any more would be garbage at once */
+	if (catalog_set_path(&set, folded->to, path, &count, &missing))
+		return err_set(err, ERR_OVERTAKEN, "the set @%s was changed while it was folded", set.name);
 	if (set.images == IMAGE_DELTA_MAX + 1) {
 		/* full of deltas: room is made by what the fold replaces */
 		unsigned i = 0;

@@ -7,7 +7,9 @@ SYSTEM_TESTS = \
 	tests/system/load_client.py \
 	tests/system/answers.py \
 	tests/system/atomic.py \
+	tests/system/backup.py \
 	tests/system/bad_input.py \
+	tests/system/changes.py \
 	tests/system/durable.py \
 	tests/system/faults.py \
 	tests/system/flows.py \
