@@ -186,9 +186,6 @@ int main(void)
 		cmocka_unit_test(test_names),
 	};
 
-	/* in memory, where there is such a directory: hundreds of stories */
-	base = getenv("TMPDIR");
-	if (!base)
-		base = access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm";
+	base = scene_fast_base();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -171,9 +171,6 @@ int main(void)
 		cmocka_unit_test(test_missing_syncs_are_seen),
 	};
 
-	/* in memory, where there is such a directory: thousands of stores */
-	base = getenv("TMPDIR");
-	if (!base)
-		base = access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm";
+	base = scene_fast_base();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

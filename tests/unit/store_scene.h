@@ -24,6 +24,9 @@ struct scene {
 
 extern const struct who scene_who;
 
+/* $TMPDIR, else a directory in memory where there is one: for tests that make
+ * stores by the thousand. */
+const char *scene_fast_base(void);
 /* Makes the directory and opens the writer. */
 void scene_begin(struct scene *);
 int scene_open(struct scene *);
