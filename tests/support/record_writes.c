@@ -14,7 +14,7 @@
 static struct {
 	char dir[256];          /* "": no interest in anything */
 	struct record_log *log; /* NULL: not logged */
-	bool sparse;
+	bool sparse, full;
 	unsigned kinds, countdown;
 	int error;
 	bool failed;
@@ -143,6 +143,32 @@ bool fail_end(void)
 	return rec.failed;
 }
 
+void disk_full(const char *dir, bool full)
+{
+	snprintf(rec.dir, sizeof rec.dir, "%s", full ? dir : "");
+	rec.full = full;
+}
+
+/* Would the file get larger where it must not? */
+static bool no_room(int fd, off_t end)
+{
+	struct stat st;
+
+	if (!rec.full || fstat(fd, &st) || end <= st.st_size)
+		return false;
+	errno = ENOSPC;
+	return true;
+}
+
+static size_t iov_size(const struct iovec *iov, int count)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+		size += iov[i].iov_len;
+	return size;
+}
+
 /* ---- writes ------------------------------------------------------------------------ */
 
 static void log_write(const char *name, int fd, uint64_t at, const struct iovec *iov, int count, size_t size)
@@ -184,6 +210,8 @@ static ssize_t do_write(int fd, const struct iovec *iov, int count, off_t at)
 		iov = &half;
 		count = 1;
 	}
+	if (ours && no_room(fd, where + (off_t)iov_size(iov, count)))
+		return -1;
 	if (at < 0)
 		n = count == 1 ? syscall(SYS_write, fd, iov->iov_base, iov->iov_len) : syscall(SYS_writev, fd, iov, count);
 	else
@@ -259,6 +287,8 @@ int fallocate(int fd, int mode, off_t at, off_t size)
 
 	if (ours && must_fail(FAIL_ROOM))
 		return failure();
+	if (ours && no_room(fd, at + size))
+		return -1;
 	if (!rec.sparse)
 		rc = syscall(SYS_fallocate, fd, mode, at, size);
 	else if (!fstat(fd, &st) && st.st_size < at + size)

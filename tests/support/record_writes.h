@@ -45,6 +45,9 @@ void fail_nth(const char *dir, unsigned kinds, unsigned n, int error);
 /* Ends it; whether it came to that. */
 bool fail_end(void);
 
+/* The disk is full: no file of the directory grows any more. */
+void disk_full(const char *dir, bool);
+
 /* ---- disks out of a log ---- */
 struct disk;
 struct disk *disk_new(void);
