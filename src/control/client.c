@@ -73,6 +73,14 @@ void control_client_close(struct control_client *client)
 	free(client);
 }
 
+int control_client_peer(const struct control_client *client)
+{
+	struct ucred cred;
+	socklen_t size = sizeof cred;
+
+	return getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 ? cred.pid : 0;
+}
+
 /* The descriptor goes with the first octets; the rest may need more writes. */
 static int send_all(int socket_fd, const char *text, size_t size, int fd)
 {

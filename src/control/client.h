@@ -10,6 +10,8 @@
 
 struct control_client;
 int control_client_open(struct control_client **, const char *socket_path, struct err *err);   /* ERR_UNAVAILABLE: daemon not running */
+/* The daemon's process id; 0: not known (it is in another PID namespace). */
+int control_client_peer(const struct control_client *);
 void control_client_close(struct control_client *);
 /* Sends a request with an optional descriptor (-1: none). */
 int control_client_send(struct control_client *, const json_t *request, int fd, struct err *err);

@@ -1,7 +1,9 @@
 /* schwenk status, group …, backup, fsck, stats, reload, stop, complete. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tool/names.h"
@@ -188,19 +190,36 @@ int command_reload(struct tool *tool, const struct args *args)
 	return STATUS_DONE;
 }
 
-/* Done is when it has gone: the socket's end closes with the process. */
+/* It closes the socket first, and ends when its children have. */
+static bool wait_for_end(struct tool *tool)
+{
+	int peer = control_client_peer(tool->client);
+	/* a test's daemon is a thread of ours */
+	int fd = peer > 0 && peer != getpid() ? (int)syscall(SYS_pidfd_open, peer, 0) : -1;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct err err = ERR_INIT;
+	json_t *line;
+	bool final, gone = true;
+
+	while (control_client_receive(tool->client, STOP_MS, &line, &final, &err) == 0)
+		json_decref(line);
+	if (err_is(&err, ERR_TIMEOUT))
+		gone = false;
+	else if (fd >= 0)
+		gone = poll(&p, 1, STOP_MS) > 0;
+	if (fd >= 0)
+		close(fd);
+	return gone;
+}
+
 int command_stop(struct tool *tool, const struct args *args)
 {
-	struct err err = ERR_INIT;
-	json_t *reply, *line;
-	bool final;
+	json_t *reply;
 	int status = session_ask(tool, session_request("stop"), -1, NULL, &reply);
 
 	if (status != STATUS_DONE)
 		return status;
-	while (control_client_receive(tool->client, STOP_MS, &line, &final, &err) == 0)
-		json_decref(line);
-	if (err_is(&err, ERR_TIMEOUT)) {
+	if (!wait_for_end(tool)) {
 		json_decref(reply);
 		return tool_fail(tool, STATUS_UNKNOWN, ERR_TIMEOUT, "schwenkd said that it ends, but has not within %d s", STOP_MS / 1000);
 	}
