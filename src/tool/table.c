@@ -79,7 +79,7 @@ void table_row(struct table *table)
 
 void table_cell(struct table *table, const char *text, enum colour colour)
 {
-	static const char *const names[] = { NULL, "bold", "darkgray", "red", "green", "yellow" };
+	static const char *const names[] = { NULL, "bold", "\033[2m", "red", "green", "yellow" };
 
 	if (!table || !table->line)
 		return;
@@ -186,9 +186,11 @@ static void put_under(struct tool *tool, const char *text, size_t columns)
 	putc('\n', tool->out);
 }
 
-/* Does every note fit behind its row? */
+/* Does every note fit behind its row, and their heading? */
 static bool notes_fit(const struct table *table, size_t body, size_t columns)
 {
+	if (columns && body + 1 + strlen(table->note_name) > columns)
+		return false;
 	for (size_t i = 0; columns && i < table->rows; i++)
 		if (table->row[i].note && body + 1 + width(table->row[i].note, strlen(table->row[i].note)) > columns)
 			return false;
