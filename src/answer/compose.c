@@ -67,16 +67,15 @@ bool compose_rrset(struct composer *c, enum response_section section, const stru
 		.patch = s->patch, .patches = s->patches };
 	struct response_rrs sig = { .wire = s->sigs, .size = s->sigs_size, .count = sigs ? s->sig_count : 0 };
 	struct response_owner again = *owner;
-	uint32_t begin = r->size, end, need = response_rrs_size(&rrs, owner);
+	uint32_t begin = r->size, end, need;
 
-	if (sig.count)
-		need += response_rrs_size(&sig, owner);
+	if (!again.at && begin <= RESPONSE_POINTER_MAX)
+		again.at = (uint16_t)begin;
+	need = response_rrs_size(r, &rrs, owner) + (sig.count ? response_rrs_size(r, &sig, &again) : 0);
 	if (r->size > r->limit || r->limit - r->size < need)
 		return false;
 	response_add(r, section, &rrs, owner, NULL);
 	end = r->size;
-	if (!again.at && begin <= RESPONSE_POINTER_MAX)
-		again.at = (uint16_t)begin;
 	response_add(r, section, &sig, &again, NULL);
 	adjust(c, s, begin, end);
 	return true;

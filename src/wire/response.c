@@ -31,11 +31,13 @@ void response_rewind(struct response *r)
 	memset(r->count, 0, sizeof r->count);
 }
 
-uint32_t response_rrs_size(const struct response_rrs *rrs, const struct response_owner *owner)
+uint32_t response_rrs_size(const struct response *r, const struct response_rrs *rrs, const struct response_owner *owner)
 {
-	/* The first owner in full, the others point to it (or, past the reach
-	 * of pointers, all in full: counted that way). */
-	return owner->at ? rrs->size : rrs->size + (uint32_t)rrs->count * owner->size;
+	/* The first owner in full, the others point to it; past the reach of
+	 * pointers all in full. */
+	uint32_t full = owner->at || !rrs->count ? 0 : r->size <= RESPONSE_POINTER_MAX ? 1 : rrs->count;
+
+	return rrs->size + full * owner->size;
 }
 
 static void patch_apex(const struct response *r, const struct response_rrs *rrs, uint8_t *out)
@@ -100,7 +102,7 @@ static void add_spelled(struct response *r, const struct response_rrs *rrs, stru
 bool response_add(struct response *r, enum response_section section, const struct response_rrs *rrs,
 	const struct response_owner *owner, uint32_t *first)
 {
-	uint32_t size = response_rrs_size(rrs, owner);
+	uint32_t size = response_rrs_size(r, rrs, owner);
 
 	if (!rrs->count)
 		return true;

@@ -59,8 +59,8 @@ void response_begin(struct response *, uint8_t *reply, uint32_t limit, const str
 	const struct edns_reply *edns);
 /* Back to the header and the question. */
 void response_rewind(struct response *);
-/* Octets that the RRs would take. */
-uint32_t response_rrs_size(const struct response_rrs *, const struct response_owner *);
+/* Octets that the RRs would take, were they the next. */
+uint32_t response_rrs_size(const struct response *, const struct response_rrs *, const struct response_owner *);
 /* Appends the RRs; false, and nothing is written, where they do not fit.
  * Sets *first to the place of the first RR's rdata. */
 bool response_add(struct response *, enum response_section, const struct response_rrs *, const struct response_owner *,

@@ -545,6 +545,40 @@ static void test_truncation(void **state)
 	free(reply);
 }
 
+/* What is counted for an RRset is what it takes, where its owner has to be
+ * spelled out, too: a message that fits by the octet is not truncated. */
+static void test_exact_fit(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *reply = malloc(65535);
+	char signature[129], text[4096], ask[64];
+	struct answer_job job;
+	struct test_zone z;
+	uint32_t size;
+
+	memset(signature, 'A', sizeof signature - 1);
+	signature[sizeof signature - 1] = 0;
+#define SIG(owner, type) owner " 60 IN RRSIG " type " 13 2 60 20300101000000 20200101000000 1 example. %s\n"
+	snprintf(text, sizeof text, "example. 60 IN SOA a. b. 1 1 1 1 1\n" SIG("example.", "SOA") "example. 60 IN NS ns.\n"
+		"example. 60 IN NSEC far.away.example. NS SOA RRSIG NSEC\n" SIG("example.", "NSEC")
+		"far.away.example. 60 IN TXT x\n" "far.away.example. 60 IN NSEC example. TXT RRSIG NSEC\n"
+		SIG("far.away.example.", "NSEC") SIG("far.away.example.", "NSEC"), signature, signature, signature, signature);
+#undef SIG
+	test_zone_from_text(&z, "example.", text);
+	job = ask_once(f, &z, "this.is.not.there.example. A do tcp", reply);
+	size = job.reply_size;
+	assert_in_range(size, EDNS_PAYLOAD_MIN + 1, 1232);
+	snprintf(ask, sizeof ask, "this.is.not.there.example. A do payload=%u", size);
+	job = ask_once(f, &z, ask, reply);
+	assert_int_equal(job.reply_size, size);
+	assert_int_equal(load_be16(reply + 2) & DNS_FLAG_TC, 0);
+	snprintf(ask, sizeof ask, "this.is.not.there.example. A do payload=%u", size - 1);
+	job = ask_once(f, &z, ask, reply);
+	assert_true(job.reply_size < size && load_be16(reply + 2) & DNS_FLAG_TC);
+	test_zone_free(&z);
+	free(reply);
+}
+
 /* Over TCP a message may be longer than pointers reach. */
 static void test_far_names(void **state)
 {
@@ -642,9 +676,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table), cmocka_unit_test(test_batch), cmocka_unit_test(test_root_zone),
-		cmocka_unit_test(test_zone_states), cmocka_unit_test(test_truncation), cmocka_unit_test(test_far_names),
-		cmocka_unit_test(test_many_targets),
-		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_zone_states), cmocka_unit_test(test_truncation), cmocka_unit_test(test_exact_fit),
+		cmocka_unit_test(test_far_names), cmocka_unit_test(test_many_targets), cmocka_unit_test(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
