@@ -158,7 +158,7 @@ static int deny_network(scmp_filter_ctx filter)
 
 	for (size_t i = 0; r == 0 && i < sizeof families / sizeof families[0]; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	/* threads may be made, processes may not */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
