@@ -326,6 +326,21 @@ static int plan_rollback(struct plan *p, const struct zone_row *zone)
 	return decide_move(p, zone, &set, zone->previous, OUTCOME_SWITCHED, item);
 }
 
+/* The set that a member had before the switch. Once that is confirmed nothing
+ * keeps it but being a zone's previous set. */
+static int find_former(struct plan *p, const struct history_member *then, struct set_row *set)
+{
+	struct err missing = ERR_INIT;
+	struct edition_row edition;
+	char text[NAME_TEXT_MAX];
+
+	if (!catalog_set(p->t, then->from.set, set, &missing) && !edition_get(p->t, then->from, &edition, &missing))
+		return 0;
+	return err_set(p->err, ERR_NO_SUCH_SET, "%s cannot be taken back to what it had before the switch of group %s: @%s as it "
+		"was then is kept no more. Nothing was switched; take single zones back by `schwenk rollback ZONE`",
+		name_to_text_short(text, then->apex), p->req->group, then->from_name);
+}
+
 /* One member of a group's switch, as it was then. */
 static int plan_member_back(struct plan *p, const struct history_member *then)
 {
@@ -354,7 +369,7 @@ static int plan_member_back(struct plan *p, const struct history_member *then)
 	if (at_equal(zone.live, then->from))
 		return is_already(p, &zone, item);
 	overtook = zone.live.set != then->to.set;
-	if (catalog_set(p->t, then->from.set, &set, p->err) || count_edits(p, &zone, then, item))
+	if (find_former(p, then, &set) || count_edits(p, &zone, then, item))
 		return -1;
 	return decide_move(p, &zone, &set, then->from, overtook ? OUTCOME_OVERTOOK : OUTCOME_SWITCHED, item);
 }

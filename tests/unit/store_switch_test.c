@@ -474,6 +474,23 @@ static void test_a_group_is_confirmed(void **state)
 	assert_live(B, "new/200");
 }
 
+/* Confirmed, and then dropped: no way back, and it is said whose. */
+static void test_a_member_whose_former_set_is_gone(void **state)
+{
+	make_group();
+	must(&scene, scene_import_text(&scene, A, "third", 500, "third"));
+	must(&scene, scene_group_cutover(&scene, "shops", "new", true, NULL));
+	must(&scene, scene_group_confirm(&scene, "shops", NULL));
+	must(&scene, scene_cutover(&scene, A "@third", false, NULL));
+	must(&scene, scene_drop(&scene, A, "old"));
+	must(&scene, scene_clean(&scene));
+	must_fail(&scene, ERR_NO_SUCH_SET, scene_group_rollback(&scene, "shops", NULL));
+	assert_non_null(strstr(scene.err.message, A " cannot"));
+	assert_live(B, "new/200");
+	must(&scene, scene_rollback(&scene, B, NULL));
+	assert_live(B, "old/201");
+}
+
 static void test_a_member_without_the_set(void **state)
 {
 	make_group();
@@ -557,6 +574,7 @@ int main(void)
 		with_store(test_members_changed_since_come_along),
 		with_store(test_a_group_is_confirmed),
 		with_store(test_a_group_is_switched_again),
+		with_store(test_a_member_whose_former_set_is_gone),
 		with_store(test_a_member_without_the_set),
 		with_store(test_a_removed_member_is_named),
 		with_store(test_only_what_was_planned),
