@@ -145,6 +145,18 @@ static void check_zone_switch(struct fsck *f, const struct zone_row *zone, const
 			zone->switch_id, member.to.set, zone->live.set);
 }
 
+static bool held_open(struct fsck *f, uint64_t zone, uint64_t switch_id)
+{
+	struct err ignored = ERR_INIT;
+	struct held_row held;
+	uint8_t key[16];
+	MDB_val value;
+
+	key_u64_u64(key, zone, switch_id);
+	return table_get(&f->catalog, T_HELD, key, sizeof key, &value, &ignored) == 1
+		&& !row_get_held(&held, value.mv_data, value.mv_size, &ignored) && held.flags & HELD_OPEN;
+}
+
 static void check_zone_serial(struct fsck *f, const struct zone_row *zone, const char *text)
 {
 	struct err ignored = ERR_INIT;
@@ -220,6 +232,9 @@ static int check_zone(struct fsck *f, const MDB_val *key, const MDB_val *value, 
 	check_named(f, who, "live", zone.live, zone.id);
 	check_named(f, who, "previous", zone.previous, zone.id);
 	check_zone_switch(f, &zone, text);
+	if (!(zone.flags & ZONE_HELD) != !held_open(f, zone.id, zone.switch_id))
+		fsck_say(f, "zone %s: it is %s, its last switch %s", text, zone.flags & ZONE_HELD ? "held" : "not held",
+			zone.flags & ZONE_HELD ? "is not" : "is");
 	check_zone_serial(f, &zone, text);
 	return check_set_names(f, &zone, text, err);
 }
@@ -523,18 +538,6 @@ static int check_member(struct fsck *f, const MDB_val *key, const MDB_val *value
 /* ---- history ------------------------------------------------------------------------- */
 
 struct member_pass { struct fsck *f; uint64_t id; uint32_t count, held; };
-
-static bool held_open(struct fsck *f, uint64_t zone, uint64_t switch_id)
-{
-	struct err ignored = ERR_INIT;
-	struct held_row held;
-	uint8_t key[16];
-	MDB_val value;
-
-	key_u64_u64(key, zone, switch_id);
-	return table_get(&f->catalog, T_HELD, key, sizeof key, &value, &ignored) == 1
-		&& !row_get_held(&held, value.mv_data, value.mv_size, &ignored) && held.flags & HELD_OPEN;
-}
 
 static int check_history_member(void *arg, const struct history_member *member)
 {
