@@ -546,7 +546,8 @@ static void test_truncation(void **state)
 }
 
 /* What is counted for an RRset is what it takes, where its owner has to be
- * spelled out, too: a message that fits by the octet is not truncated. */
+ * spelled out, too: a message that fits by the octet is not truncated. The
+ * NSEC at "!far" denies the name and the wildcard, and comes last. */
 static void test_exact_fit(void **state)
 {
 	struct fixture *f = *state;
@@ -560,9 +561,9 @@ static void test_exact_fit(void **state)
 	signature[sizeof signature - 1] = 0;
 #define SIG(owner, type) owner " 60 IN RRSIG " type " 13 2 60 20300101000000 20200101000000 1 example. %s\n"
 	snprintf(text, sizeof text, "example. 60 IN SOA a. b. 1 1 1 1 1\n" SIG("example.", "SOA") "example. 60 IN NS ns.\n"
-		"example. 60 IN NSEC far.away.example. NS SOA RRSIG NSEC\n" SIG("example.", "NSEC")
-		"far.away.example. 60 IN TXT x\n" "far.away.example. 60 IN NSEC example. TXT RRSIG NSEC\n"
-		SIG("far.away.example.", "NSEC") SIG("far.away.example.", "NSEC"), signature, signature, signature, signature);
+		"example. 60 IN NSEC !far.example. NS SOA RRSIG NSEC\n" SIG("example.", "NSEC")
+		"!far.example. 60 IN TXT x\n" "!far.example. 60 IN NSEC example. TXT RRSIG NSEC\n"
+		SIG("!far.example.", "NSEC") SIG("!far.example.", "NSEC"), signature, signature, signature, signature);
 #undef SIG
 	test_zone_from_text(&z, "example.", text);
 	job = ask_once(f, &z, "this.is.not.there.example. A do tcp", reply);
