@@ -187,9 +187,12 @@ static void add_addresses(struct composer *c, struct found f, const struct respo
 
 /* cut: the relative name of the cut in a referral, whose targets are glue;
  * NULL: the targets of an answer. in_domain: only those at or below the cut,
- * else only the others. */
+ * else only the others. A zone's own servers may lie below one of its cuts, as
+ * the root's do: they are found by their glue, too (RFC 9609 4.2). */
 static void add_targets(struct composer *c, const struct compose_targets *t, const struct response_owner *cut, bool in_domain)
 {
+	bool glue = cut || t->rrset.type == TYPE_NS;
+
 	for (unsigned i = 0; i < t->rrset.targets && !c->full; i++) {
 		const uint8_t *labels = t->rrset.wire + rrset_target(&t->rrset, i);
 		size_t size = target_labels(c, labels);
@@ -200,7 +203,7 @@ static void add_targets(struct composer *c, const struct compose_targets *t, con
 			continue;
 		f = find_relative(c->view, c->apex_hash, labels, size);
 		/* of a referral each is asked for once: an NS is its name */
-		if (!f.node || (!cut && ((node_flags(f.node) & NODE_OCCLUDED) || is_added(c, f.node))))
+		if (!f.node || (!glue && (node_flags(f.node) & NODE_OCCLUDED)) || (!cut && is_added(c, f.node)))
 			continue;
 		owner = target_owner(c, t, i, size);
 		add_addresses(c, f, &owner, in_domain);

@@ -78,7 +78,7 @@ static const char child_zone[] =
 	"www.here.sub.example. 3600 IN A 192.0.2.99\n";
 
 static const char root_zone[] =
-	". 3600 IN SOA a. b. 1 1 1 1 30\n" ". 3600 IN NS ns.\n" "ns. 3600 IN A 192.0.2.50\n"
+	". 3600 IN SOA a. b. 1 1 1 1 30\n" ". 3600 IN NS ns.\n" ". 3600 IN NS ns.com.\n" "ns. 3600 IN A 192.0.2.50\n"
 	"com. 3600 IN NS ns.com.\n" "ns.com. 3600 IN A 192.0.2.51\n" "al. 3600 IN CNAME ns.\n"
 	"tld. 3600 IN DNAME com2.\n" "www.com2. 3600 IN MX 1 ns.\n";
 
@@ -443,7 +443,8 @@ static void test_root_zone(void **state)
 {
 	static const struct row root_rows[] = {
 		{ "ns. A", "NOERROR aa\nAN ns. 3600 IN A 192.0.2.50\n" },
-		{ ". NS", "NOERROR aa\nAN . 3600 IN NS ns.\nAR ns. 3600 IN A 192.0.2.50\n" },
+		{ ". NS", "NOERROR aa\nAN . 3600 IN NS ns.\nAN . 3600 IN NS ns.com.\nAR ns. 3600 IN A 192.0.2.50\n"
+			"AR ns.com. 3600 IN A 192.0.2.51\n" },
 		{ "x.com. A", "NOERROR\nAU com. 3600 IN NS ns.com.\nAR ns.com. 3600 IN A 192.0.2.51\n" },
 		{ "al. A", "NOERROR aa\nAN al. 3600 IN CNAME ns.\nAN ns. 3600 IN A 192.0.2.50\n" },
 		{ "www.tld. MX", "NOERROR aa\nAN tld. 3600 IN DNAME com2.\nAN www.tld. 3600 IN CNAME www.com2.\n"
