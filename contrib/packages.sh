@@ -4,7 +4,7 @@
 BUILD_PACKAGES="build-essential autoconf automake pkg-config python3
 	libldns-dev libevent-dev liblmdb-dev libjansson-dev libyaml-dev
 	libsmartcols-dev libsystemd-dev libcap-ng-dev libseccomp-dev
-	libidn2-dev libxxhash-dev"
+	libidn2-dev libxxhash-dev libsodium-dev"
 
 # as_root COMMAND...: by sudo where we are not root.
 as_root() {

@@ -11,8 +11,9 @@
 #include "wire/rrtype.h"
 
 #define MESSAGE_MIN 512
-#define NSID_MAX 128            /* so that header, question and OPT always fit into 512 octets */
+#define NSID_MAX 128            /* so that header, question and OPT with all its options fit into 512 octets */
 #define STRING_MAX 255          /* a character-string */
+#define SOA_TAIL 20             /* serial, refresh, retry, expire, minimum */
 
 /* What is known of a query from one pass to the next. */
 struct answer_state {
@@ -28,6 +29,9 @@ struct answerer {
 	struct answer_options options;
 	char *texts[3];                 /* ours: version, hostname, identity */
 	uint8_t nsid[NSID_MAX];
+	struct cookie_secrets cookies;
+	uint8_t cookie[COOKIE_SIZE];    /* of the reply that is being made */
+	uint32_t now;
 	uint64_t hash_key;
 	struct answer_counters counters;
 	struct composer composer;
@@ -79,6 +83,16 @@ void answerer_free(struct answerer *a)
 struct answer_counters *answerer_counters(struct answerer *a)
 {
 	return &a->counters;
+}
+
+void answerer_set_cookies(struct answerer *a, const struct cookie_secrets *secrets)
+{
+	a->cookies = *secrets;
+}
+
+void answerer_set_time(struct answerer *a, uint32_t now)
+{
+	a->now = now;
 }
 
 /* ---- first and second pass ------------------------------------------------------ */
@@ -167,6 +181,7 @@ static void answer_question(struct answerer *a, struct answer_job *job, struct a
 		refuse(r, s->prepared ? EXTENDED_ERROR_NOT_READY : EXTENDED_ERROR_NOT_AUTHORITATIVE);
 	} else if (s->zone->unreadable) {
 		r->rcode = RCODE_SERVFAIL;
+		r->edns.extended_error = EXTENDED_ERROR_INVALID_DATA;
 	} else {
 		compose_answer(c, q, s->zone, job->query + DNS_HEADER_SIZE, job->tcp);
 		a->counters.referrals += c->referral;
@@ -185,25 +200,74 @@ static uint32_t reply_limit(const struct answerer *a, const struct answer_job *j
 	return limit < job->reply_capacity ? limit : job->reply_capacity;
 }
 
-static struct edns_reply reply_edns(const struct answerer *a, const struct answer_job *job, const struct query *q)
+/* The SOA's, as it is answered. */
+static uint32_t zone_serial(const struct zone_view *zone, const struct name *name)
 {
+	const struct view *v = &zone->view;
+	struct found apex;
+	struct rrset soa;
+
+	if (!zone->serial_fixed)
+		return zone->served_serial;
+	apex = view_find(v, name->hash[find_above(v, name)], v->apex, 0);
+	if (!apex.node || !image_rrset(apex.image, apex.node, TYPE_SOA, &soa) || soa.wire_size < SOA_TAIL)
+		return 0;
+	return load_be32(soa.wire + soa.wire_size - SOA_TAIL);
+}
+
+/* RFC 9660 3.2: the version of the zone that the reply is made of. */
+static void add_zone_version(struct edns_reply *e, const struct answer_state *s)
+{
+	if (s->verdict != QUERY_FIND || !s->zone || s->zone->unreadable)
+		return;
+	e->zone_version = true;
+	e->zone_labels = s->zone->view.apex_labels;
+	e->zone_serial = zone_serial(s->zone, &s->query.name);
+}
+
+static struct edns_reply reply_edns(const struct answerer *a, const struct answer_job *job, const struct answer_state *s)
+{
+	const struct edns *q = &s->query.edns;
 	struct edns_reply e = {
 		.payload = a->options.udp_payload_max,
-		.dnssec_ok = q->edns.dnssec_ok,
+		.dnssec_ok = q->dnssec_ok,
 		.extended_error = EXTENDED_ERROR_NONE,
 	};
 
-	if (q->edns.nsid && a->options.nsid) {
+	if (q->nsid && a->options.nsid) {
 		e.nsid = a->options.nsid;
 		e.nsid_size = a->options.nsid_size;
 	}
-	if (q->edns.keepalive && job->tcp) {
+	if (q->keepalive && job->tcp) {
 		uint32_t tenths = 10u * a->options.tcp_idle_seconds;
 
 		e.keepalive = true;
 		e.keepalive_100ms = tenths < UINT16_MAX ? (uint16_t)tenths : UINT16_MAX;
 	}
+	if (q->zone_version)
+		add_zone_version(&e, s);
 	return e;
+}
+
+/* RFC 7873 5.2: a query with a bad cookie is answered as one without, and with
+ * a good one for the next time. False: no cookies here. */
+static bool judge_cookie(struct answerer *a, const struct answer_job *job, const struct query *q, enum cookie_verdict *verdict)
+{
+	if (!q->edns.cookie_size || !a->cookies.count || !job->client_size)
+		return false;
+	*verdict = cookie_judge(&a->cookies, q->edns.cookie, q->edns.cookie_size, job->client, job->client_size, a->now, a->cookie);
+	a->counters.cookies += *verdict == COOKIE_GOOD;
+	return true;
+}
+
+/* Of a query that is not looked up. */
+static uint16_t reply_rcode(const struct answer_state *s, bool cookies, enum cookie_verdict cookie)
+{
+	if (s->verdict != QUERY_COOKIE)
+		return s->query.rcode;
+	if (!cookies)
+		return RCODE_FORMERR;   /* RFC 7873 5.4 is for those who have them */
+	return cookie == COOKIE_BAD ? RCODE_BADCOOKIE : RCODE_NOERROR;
 }
 
 static void answer_job(struct answerer *a, struct answer_job *job)
@@ -211,19 +275,27 @@ static void answer_job(struct answerer *a, struct answer_job *job)
 	struct answer_state *s = job->state;
 	struct response *r = &a->composer.response;
 	const struct query *q = &s->query;
+	enum cookie_verdict verdict = COOKIE_NEW;
 	struct edns_reply edns;
+	bool cookies;
 
 	if (s->verdict == QUERY_DROP || job->reply_capacity < MESSAGE_MIN) {
 		a->counters.dropped++;
 		return;
 	}
-	edns = reply_edns(a, job, q);
+	edns = reply_edns(a, job, s);
+	cookies = judge_cookie(a, job, q, &verdict);
+	edns.cookie = cookies ? a->cookie : NULL;
 	response_begin(r, job->reply, reply_limit(a, job, q), q, job->query + DNS_HEADER_SIZE,
 		q->edns.present ? &edns : NULL);
-	if (s->verdict == QUERY_FIND)
+	if (s->verdict == QUERY_FIND) {
 		answer_question(a, job, s);
-	else
-		r->rcode = q->rcode;
+	} else {
+		r->rcode = reply_rcode(s, cookies, verdict);
+		r->refused = q->tsig.present && r->rcode == RCODE_NOTAUTH ? &q->tsig : NULL;
+		if (r->rcode == RCODE_NOTIMP)
+			r->edns.extended_error = EXTENDED_ERROR_NOT_SUPPORTED;
+	}
 	job->reply_size = response_finish(r);
 	a->counters.responses++;
 	a->counters.truncated += !!(r->flags & DNS_FLAG_TC);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "store/snapshot.h"
+#include "wire/cookie.h"
 
 #define ANSWER_BATCH 64
 
@@ -26,6 +27,7 @@ struct answer_counters {
 	uint64_t queries, responses, dropped, truncated, tcp;
 	uint64_t rcode[24];
 	uint64_t referrals, nodata;
+	uint64_t cookies;               /* queries with a good server cookie */
 };
 
 struct answer_job {
@@ -33,6 +35,7 @@ struct answer_job {
 	const uint8_t *query; uint16_t query_size;
 	uint8_t *reply; uint32_t reply_capacity;   /* UDP: >= 4096 is never exceeded; TCP: 65535 */
 	bool tcp;
+	const uint8_t *client; uint8_t client_size; /* its address: 4 or 16 octets; 0: not known, no cookies */
 	/* out */
 	uint32_t reply_size;                       /* 0: no reply */
 	/* between the passes; the caller does not look */
@@ -44,6 +47,10 @@ struct answerer;   /* one a worker: options (copied), scratch memory, counters *
 struct answerer *answerer_new(const struct answer_options *, uint64_t hash_key);
 void answerer_free(struct answerer *);
 struct answer_counters *answerer_counters(struct answerer *);
+/* Cookies are made and understood from now on; with count 0 they are neither. */
+void answerer_set_cookies(struct answerer *, const struct cookie_secrets *);
+/* Seconds since 1970, for cookies: tell it before each batch. */
+void answerer_set_time(struct answerer *, uint32_t now);
 
 /* Within a snapshot: answers count <= ANSWER_BATCH queries in three passes
  * (parse, hash, find the zone, prefetch directory lines; prefetch nodes;

@@ -23,5 +23,6 @@ SCHWENKD_LIBS = \
 	src/wire/libwire.a src/control/libcontrol.a src/conf/libconf.a \
 	src/ipc/libipc.a src/base/libbase.a \
 	$(LDNS_LIBS) $(EVENT_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(YAML_LIBS) \
-	$(SYSTEMD_LIBS) $(CAPNG_LIBS) $(SECCOMP_LIBS) $(IDN2_LIBS) $(XXHASH_LIBS)
+	$(SYSTEMD_LIBS) $(CAPNG_LIBS) $(SECCOMP_LIBS) $(IDN2_LIBS) $(XXHASH_LIBS) \
+	$(SODIUM_LIBS)
 dist_man_MANS += src/daemon/schwenkd.8 src/daemon/schwenkd.yaml.5

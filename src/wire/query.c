@@ -34,32 +34,41 @@ static bool skip_records(struct cursor *c, unsigned count)
 	return true;
 }
 
-/* The additional section: an OPT is looked for, the rest is passed over. */
+struct record { const uint8_t *owner, *rdata; size_t owner_size; uint16_t type, rrclass, size; uint32_t ttl; };
+
+static bool read_record(struct cursor *c, struct record *r)
+{
+	r->owner = c->base + c->at;
+	if (!skip_name(c))
+		return false;
+	r->owner_size = (size_t)(c->base + c->at - r->owner);
+	r->type = cursor_get_be16(c);
+	r->rrclass = cursor_get_be16(c);
+	r->ttl = cursor_get_be32(c);
+	r->size = cursor_get_be16(c);
+	r->rdata = cursor_take(c, r->size);
+	return r->rdata;
+}
+
+/* The additional section: OPT and TSIG are looked for, the rest is passed over. */
 static bool read_additional(struct query *q, struct cursor *c, unsigned count)
 {
 	while (count--) {
-		size_t owner = c->at;
-		uint16_t type, rrclass, length;
-		uint32_t ttl;
-		const uint8_t *rdata;
+		struct record r;
 
-		if (!skip_name(c))
+		if (!read_record(c, &r))
 			return false;
-		owner = c->at - owner;
-		type = cursor_get_be16(c);
-		rrclass = cursor_get_be16(c);
-		ttl = cursor_get_be32(c);
-		length = cursor_get_be16(c);
-		rdata = cursor_take(c, length);
-		if (!rdata)
-			return false;
-		if (type != TYPE_OPT)
-			continue;
-		/* RFC 6891 6.1.1: one, and its owner is the root. */
-		if (q->edns.present || owner != 1)
-			return false;
-		if (!edns_parse(&q->edns, rrclass, ttl, rdata, length))
-			return false;
+		if (r.type == TYPE_OPT) {
+			/* RFC 6891 6.1.1: one, and its owner is the root. */
+			if (q->edns.present || r.owner_size != 1)
+				return false;
+			if (!edns_parse(&q->edns, r.rrclass, r.ttl, r.rdata, r.size))
+				return false;
+		} else if (r.type == TYPE_TSIG) {
+			/* RFC 8945 5.2: one, and the last of all. */
+			if (count || !tsig_parse(&q->tsig, r.owner, r.owner_size, r.rrclass, r.ttl, r.rdata, r.size))
+				return false;
+		}
 	}
 	return true;
 }
@@ -91,7 +100,7 @@ static bool read_body(struct query *q, struct cursor *c, uint64_t hash_key)
 		return false;
 	}
 	return skip_records(c, load_be16(counts + 2)) && skip_records(c, load_be16(counts + 4)) &&
-		read_additional(q, c, load_be16(counts + 6)) && !cursor_left(c) && questions == 1;
+		read_additional(q, c, load_be16(counts + 6)) && !cursor_left(c);
 }
 
 static enum query_verdict reply(struct query *q, uint16_t rcode)
@@ -103,6 +112,7 @@ static enum query_verdict reply(struct query *q, uint16_t rcode)
 static enum query_verdict malformed(struct query *q)
 {
 	q->question_size = 0;
+	q->tsig.present = false;
 	return reply(q, RCODE_FORMERR);
 }
 
@@ -121,6 +131,21 @@ static enum query_verdict judge_type(struct query *q, bool tcp)
 	}
 }
 
+static enum query_verdict judge(struct query *q, bool tcp)
+{
+	if (!q->question_size && (q->opcode != OPCODE_QUERY || !q->edns.cookie_size))
+		return malformed(q);
+	if (q->edns.version)
+		return reply(q, RCODE_BADVERS);
+	if (q->tsig.present)
+		return reply(q, RCODE_NOTAUTH); /* we have no keys */
+	if (!q->question_size)
+		return QUERY_COOKIE;
+	if (q->opcode != OPCODE_QUERY)
+		return reply(q, RCODE_REFUSED);
+	return judge_type(q, tcp);
+}
+
 enum query_verdict query_parse(struct query *q, const uint8_t *message, size_t size, bool tcp, uint64_t hash_key)
 {
 	struct cursor c = cursor_over(message, size);
@@ -134,6 +159,7 @@ enum query_verdict query_parse(struct query *q, const uint8_t *message, size_t s
 	q->rcode = RCODE_NOERROR;
 	q->question_size = 0;
 	q->edns = (struct edns){ .present = false, .payload = EDNS_PAYLOAD_MIN };
+	q->tsig = (struct tsig){ .present = false };
 	cursor_take(&c, DNS_HEADER_SIZE);
 	whole = read_body(q, &c, hash_key);
 	if (q->opcode != OPCODE_QUERY && q->opcode != OPCODE_NOTIFY && q->opcode != OPCODE_UPDATE) {
@@ -142,11 +168,5 @@ enum query_verdict query_parse(struct query *q, const uint8_t *message, size_t s
 			q->question_size = 0;
 		return reply(q, RCODE_NOTIMP);
 	}
-	if (!whole)
-		return malformed(q);
-	if (q->edns.version)
-		return reply(q, RCODE_BADVERS);
-	if (q->opcode != OPCODE_QUERY)
-		return reply(q, RCODE_REFUSED);
-	return judge_type(q, tcp);
+	return whole ? judge(q, tcp) : malformed(q);
 }

@@ -10,6 +10,7 @@
 
 #include "wire/edns.h"
 #include "wire/name.h"
+#include "wire/tsig.h"
 
 #define DNS_HEADER_SIZE 12
 #define DNS_FLAG_QR 0x8000
@@ -20,6 +21,7 @@
 enum query_verdict {
 	QUERY_DROP,             /* no reply: too short for a header, or a response */
 	QUERY_REPLY,            /* reply with rcode and nothing else */
+	QUERY_COOKIE,           /* no question, but for a cookie (RFC 7873 5.4) */
 	QUERY_FIND,             /* an ordinary question: look it up */
 };
 
@@ -30,11 +32,13 @@ struct query {
 	uint16_t type, rrclass;
 	uint16_t question_size;         /* octets behind the header that a reply repeats; 0: none */
 	struct edns edns;
+	struct tsig tsig;
 	struct name name;
 };
 
 /* Decides by DESIGN.md section 8. tcp: AXFR is a question there. Nothing but
- * query is written; its name only where question_size is not 0. */
+ * query is written; its name only where question_size is not 0. It points
+ * into the message. */
 enum query_verdict query_parse(struct query *query, const uint8_t *message, size_t size, bool tcp, uint64_t hash_key);
 
 #endif

@@ -15,6 +15,7 @@ void response_begin(struct response *r, uint8_t *reply, uint32_t limit, const st
 	r->rcode = RCODE_NOERROR;
 	r->apex_at = 0;
 	r->has_edns = edns;
+	r->refused = NULL;
 	r->limit = limit;
 	if (edns) {
 		r->edns = *edns;
@@ -183,11 +184,18 @@ uint32_t response_finish(struct response *r)
 {
 	uint8_t *header = r->base;
 	uint16_t additional = r->count[SECTION_ADDITIONAL];
+	/* with names as long as they may be, there may be no room */
+	bool refusal = r->refused && r->limit - r->size >= tsig_error_size(r->refused);
 
 	if (r->has_edns) {
 		r->edns.rcode = r->rcode;
 		edns_write(r->base + r->size, &r->edns);
 		r->size += (uint32_t)edns_size(&r->edns);
+		additional++;
+	}
+	if (refusal) {
+		tsig_error_write(r->base + r->size, r->refused, TSIG_ERROR_BADKEY);
+		r->size += (uint32_t)tsig_error_size(r->refused);
 		additional++;
 	}
 	store_be16(header + 2, r->flags | (r->rcode & 15));

@@ -32,6 +32,7 @@ struct response {
 	uint16_t question_size;
 	bool has_edns;
 	struct edns_reply edns;
+	const struct tsig *refused;     /* a signature that was not taken: said behind OPT; NULL: none */
 };
 
 /* Where an owner name stands. */

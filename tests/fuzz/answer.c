@@ -45,6 +45,7 @@ static struct test_store stores[] = {
 	{ .count = 0, .prepared = true },
 };
 static struct answerer *answerer;
+static const uint8_t client[16] = { 0x20, 1, 0xd, 0xb8 };
 
 static void make_big(void)
 {
@@ -70,6 +71,8 @@ static void setup(void)
 		.nsid = (const uint8_t *)"a1", .nsid_size = 2,
 	};
 
+	static const struct cookie_secrets secrets = { .count = 2, .secret = { "first of secrets", "second of secret" } };
+
 	signed_zone_make(&nsec, "example.", example_zone, SIGN_NSEC, 0, "");
 	signed_zone_make(&nsec3, "example.", example_zone, SIGN_NSEC3, 1, "5a");
 	signed_zone_make(&opt_out, ".", root_zone, SIGN_NSEC3_OPT_OUT, 0, "");
@@ -80,6 +83,8 @@ static void setup(void)
 	answerer = answerer_new(&options, TEST_HASH_KEY);
 	if (!answerer)
 		abort();
+	answerer_set_cookies(answerer, &secrets);
+	answerer_set_time(answerer, 1559731985);
 }
 
 static void say(const struct answer_job *job, const char *what)
@@ -135,6 +140,8 @@ static void check_batch(const struct answer_job *job, struct test_store *store)
 	jobs[1].query = job->query;
 	jobs[1].query_size = job->query_size;
 	jobs[1].tcp = job->tcp;
+	jobs[1].client = job->client;
+	jobs[1].client_size = job->client_size;
 	answer_batch_from(answerer, test_store_find, store, jobs, 3);
 	if (jobs[1].reply_size != job->reply_size || memcmp(jobs[1].reply, job->reply, job->reply_size) != 0)
 		say(&jobs[1], "answered otherwise in a batch");
@@ -189,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	store = &stores[data[0] >> 1 & 3];
 	job = (struct answer_job){ .query = data + 1, .query_size = (uint16_t)(size - 1), .reply = reply,
-		.reply_capacity = REPLY_MAX, .tcp = data[0] & 1 };
+		.reply_capacity = REPLY_MAX, .tcp = data[0] & 1, .client = client, .client_size = sizeof client };
 	if (data[0] & 0x80) {
 		job.query_size = make_query(made, data + 1, size - 1);
 		job.query = made;

@@ -19,11 +19,11 @@
 #define Q "0161 07 6578616d706c65 00 0001 0001 "
 #define OPT "00 0029 04d0 00 00 0000 0000 "
 
-enum { DROP = -1, FIND = -2 };
+enum { DROP = -1, FIND = -2, COOKIE = -3 };
 
 static const struct row {
 	const char *what, *hex;
-	int outcome;            /* an rcode, or DROP, FIND */
+	int outcome;            /* an rcode, or DROP, FIND, COOKIE */
 	bool tcp, question, edns;
 } rows[] = {
 	{ "nothing", "", DROP, 0, 0, 0 },
@@ -52,6 +52,7 @@ static const struct row {
 	{ "half an option", HEAD_AR Q "00 0029 04d0 00 00 0000 0003 0003 00", RCODE_FORMERR, 0, 0, 1 },
 	{ "cookie of a wrong length", HEAD_AR Q "00 0029 04d0 00 00 0000 0005 000a 0001 00", RCODE_FORMERR, 0, 0, 1 },
 	{ "of two cookies the first counts", HEAD_AR Q "00 0029 04d0 00 00 0000 0011 000a 0008 0102030405060708 000a 0001 00", FIND, 0, 1, 1 },
+	{ "no question but a cookie", "1234 0100 0000 0000 0000 0001 00 0029 04d0 00 00 0000 000c 000a 0008 0102030405060708", COOKIE, 0, 0, 1 },
 	{ "client subnet, any bytes", HEAD_AR Q "00 0029 04d0 00 00 0000 0006 0008 0002 ffff", FIND, 0, 1, 1 },
 	{ "EDNS version 1", HEAD_AR Q "00 0029 04d0 00 01 0000 0000", RCODE_BADVERS, 0, 1, 1 },
 	{ "type OPT", HEAD "00 0029 0001", RCODE_FORMERR, 0, 1, 0 },
@@ -105,7 +106,7 @@ static void test_table(void **state)
 		uint8_t message[512];
 		struct query q;
 		enum query_verdict v = parse(&q, message, from_hex(message, row->hex), row->tcp);
-		int outcome = v == QUERY_DROP ? DROP : v == QUERY_FIND ? FIND : q.rcode;
+		int outcome = v == QUERY_DROP ? DROP : v == QUERY_FIND ? FIND : v == QUERY_COOKIE ? COOKIE : q.rcode;
 
 		if (outcome != row->outcome)
 			fail_msg("%s: %d, not %d", row->what, outcome, row->outcome);
