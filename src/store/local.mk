@@ -12,4 +12,5 @@ src_store_libstore_a_SOURCES = \
 	src/store/writer.c src/store/writer.h src/store/writer_internal.h \
 	src/store/copy_in.c src/store/store_copy.c \
 	src/store/fsck.c src/store/fsck_catalog.c src/store/fsck_internal.h
+EXTRA_DIST += src/store/FORMAT.md
 include src/store/image.mk

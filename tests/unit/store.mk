@@ -4,7 +4,8 @@ STORE_STORY = $(STORE_SCENE) tests/unit/store_story.c tests/unit/store_story.h \
 	tests/support/record_writes.c tests/support/record_writes.h tests/support/disk.c
 STORE_TESTS = tests/unit/store_catalog_test tests/unit/store_switch_test tests/unit/store_serial_test \
 	tests/unit/store_power_test tests/unit/store_fail_test tests/unit/store_fsck_test \
-	tests/unit/store_env_test tests/unit/store_copy_test tests/unit/store_random_test
+	tests/unit/store_env_test tests/unit/store_copy_test tests/unit/store_random_test \
+	tests/unit/store_format_test
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_store_catalog_test_SOURCES = tests/unit/store_catalog_test.c $(STORE_SCENE)
@@ -25,3 +26,5 @@ tests_unit_store_copy_test_SOURCES = tests/unit/store_copy_test.c $(STORE_STORY)
 tests_unit_store_copy_test_LDADD = $(IMAGE_TEST_LIBS)
 tests_unit_store_random_test_SOURCES = tests/unit/store_random_test.c $(STORE_STORY)
 tests_unit_store_random_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_format_test_SOURCES = tests/unit/store_format_test.c $(IMAGE_MODEL)
+tests_unit_store_format_test_LDADD = $(IMAGE_TEST_LIBS)
