@@ -103,7 +103,7 @@ static bool is_transfer(uint16_t type)
 	return type == TYPE_AXFR || type == TYPE_IXFR;
 }
 
-static void look_at(struct answerer *a, struct answer_job *job, struct answer_state *s, zone_lookup *lookup, void *arg)
+static void read_query(struct answerer *a, struct answer_job *job, struct answer_state *s)
 {
 	job->state = s;
 	job->reply_size = 0;
@@ -112,7 +112,16 @@ static void look_at(struct answerer *a, struct answer_job *job, struct answer_st
 	a->counters.queries++;
 	a->counters.tcp += job->tcp;
 	s->verdict = query_parse(&s->query, job->query, job->query_size, job->tcp, a->hash_key);
-	if (s->verdict != QUERY_FIND || s->query.rrclass != CLASS_IN)
+}
+
+static bool wants_zone(const struct answer_state *s)
+{
+	return s->verdict == QUERY_FIND && s->query.rrclass == CLASS_IN;
+}
+
+static void look_at(struct answer_state *s, zone_lookup *lookup, void *arg)
+{
+	if (!wants_zone(s))
 		return;
 	s->zone = lookup(arg, &s->query.name, s->query.type == TYPE_DS, &s->prepared);
 	if (s->zone && !s->zone->unreadable)
@@ -302,14 +311,26 @@ static void answer_job(struct answerer *a, struct answer_job *job)
 	a->counters.rcode[r->rcode]++;
 }
 
-void answer_batch_from(struct answerer *a, zone_lookup *lookup, void *arg, struct answer_job *jobs, unsigned count)
+static void read_batch(struct answerer *a, struct answer_job *jobs, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		look_at(a, &jobs[i], &a->state[i], lookup, arg);
+		read_query(a, &jobs[i], &a->state[i]);
+}
+
+static void answer_read(struct answerer *a, zone_lookup *lookup, void *arg, struct answer_job *jobs, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		look_at(&a->state[i], lookup, arg);
 	for (unsigned i = 0; i < count; i++)
 		look_ahead(&a->state[i]);
 	for (unsigned i = 0; i < count; i++)
 		answer_job(a, &jobs[i]);
+}
+
+void answer_batch_from(struct answerer *a, zone_lookup *lookup, void *arg, struct answer_job *jobs, unsigned count)
+{
+	read_batch(a, jobs, count);
+	answer_read(a, lookup, arg, jobs, count);
 }
 
 static const struct zone_view *lookup_snapshot(void *arg, const struct name *name, bool parent_side, bool *prepared)
@@ -319,5 +340,11 @@ static const struct zone_view *lookup_snapshot(void *arg, const struct name *nam
 
 void answer_batch(struct answerer *a, struct store_reader *reader, struct answer_job *jobs, unsigned count)
 {
-	answer_batch_from(a, lookup_snapshot, reader, jobs, count);
+	read_batch(a, jobs, count);
+	if (snapshot_wants_prefetch(reader))
+		for (unsigned step = 0; step < SNAPSHOT_PREFETCH_STEPS; step++)
+			for (unsigned i = 0; i < count; i++)
+				if (wants_zone(&a->state[i]))
+					snapshot_prefetch_zone(reader, &a->state[i].query.name, step);
+	answer_read(a, lookup_snapshot, reader, jobs, count);
 }

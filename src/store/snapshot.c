@@ -506,3 +506,34 @@ const struct zone_view *snapshot_find_zone(struct store_reader *r, const struct 
 		*prepared = false;
 	return e ? &e->zone : NULL;
 }
+
+/* ---- hints ---------------------------------------------------------------------------------------- */
+
+#define PREFETCH_LABELS 3       /* from the name upwards: few zones lie deeper below their names */
+#define PREFETCH_ZONES_MIN 256
+
+bool snapshot_wants_prefetch(const struct store_reader *r)
+{
+	return r->zones.count >= PREFETCH_ZONES_MIN;
+}
+
+void snapshot_prefetch_zone(struct store_reader *r, const struct name *name, unsigned step)
+{
+	const struct zone_entry *e = NULL;
+
+	for (unsigned i = 0; i < PREFETCH_LABELS && i <= name->labels && !e; i++) {
+		if (step == 0)
+			zone_cache_prefetch(&r->zones, name->hash[i]);
+		else
+			e = zone_cache_peek(&r->zones, name->hash[i]);
+	}
+	if (!e)
+		return;
+	if (step == 1) {
+		__builtin_prefetch(e);
+		__builtin_prefetch((const char *)e + 64);
+	} else if (e->zone.view.images) {
+		__builtin_prefetch(e->zone.view.image[0]);
+		__builtin_prefetch((const char *)e->zone.view.image[0] + 64);
+	}
+}

@@ -43,6 +43,13 @@ struct zone_view {
  * if the longest match is a zone without live set and none above has one. */
 const struct zone_view *snapshot_find_zone(struct store_reader *, const struct name *, bool parent_side, bool *prepared);
 
+/* Hints for a batch of names, each of the steps for all of them before the
+ * next one; then snapshot_find_zone finds what it needs in the cache. */
+#define SNAPSHOT_PREFETCH_STEPS 3
+void snapshot_prefetch_zone(struct store_reader *, const struct name *, unsigned step);
+/* With few zones all of them are in the cache anyway. */
+bool snapshot_wants_prefetch(const struct store_reader *);
+
 /* Opens any set at any edition for reading (loaders: export, diff, check,
  * edit, fold). The view is owned by the caller: view_close. ERR_NO_SUCH_SET,
  * ERR_CORRUPT. edition 0: the newest. */

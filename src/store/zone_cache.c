@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS_FIRST 256
+#define SLOTS_FIRST 256
 
 int zone_cache_init(struct zone_cache *c, size_t limit, struct err *err)
 {
@@ -11,9 +11,9 @@ int zone_cache_init(struct zone_cache *c, size_t limit, struct err *err)
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->dead);
 	c->limit = limit;
-	c->mask = BUCKETS_FIRST - 1;
-	c->bucket = calloc(BUCKETS_FIRST, sizeof *c->bucket);
-	return c->bucket ? 0 : err_set(err, ERR_NOMEM, "no memory for the table of zones");
+	c->mask = SLOTS_FIRST - 1;
+	c->slot = calloc(SLOTS_FIRST, sizeof *c->slot);
+	return c->slot ? 0 : err_set(err, ERR_NOMEM, "no memory for the table of zones");
 }
 
 struct zone_entry *zone_entry_new(unsigned images)
@@ -36,56 +36,76 @@ void zone_entry_free(struct zone_entry *e)
 
 struct zone_entry *zone_cache_find(struct zone_cache *c, uint64_t hash, const uint8_t *apex, size_t size)
 {
-	for (struct zone_entry *e = c->bucket[hash & c->mask]; e; e = e->chain)
-		if (e->hash == hash && e->zone.view.apex_size == size && memcmp(e->zone.view.apex, apex, size) == 0) {
-			if (!e->used)
-				e->used = true;
-			return e;
-		}
+	for (size_t i = hash & c->mask; c->slot[i].entry; i = (i + 1) & c->mask) {
+		struct zone_entry *e = c->slot[i].entry;
+
+		if (c->slot[i].hash != hash || e->zone.view.apex_size != size || memcmp(e->zone.view.apex, apex, size) != 0)
+			continue;
+		if (!e->used)
+			e->used = true;
+		return e;
+	}
 	return NULL;
 }
 
 void zone_cache_mark(struct zone_cache *c, uint64_t hash, uint64_t zone)
 {
 	/* whatever its id: a zone that came back has another */
-	for (struct zone_entry *e = c->bucket[hash & c->mask]; e; e = e->chain)
-		if (e->hash == hash)
-			e->stale = true;
+	for (size_t i = hash & c->mask; c->slot[i].entry; i = (i + 1) & c->mask)
+		if (c->slot[i].hash == hash)
+			c->slot[i].entry->stale = true;
 }
 
-static void unlink_entry(struct zone_cache *c, struct zone_entry *e)
+static void put_slot(struct zone_cache *c, struct zone_entry *e)
 {
-	struct zone_entry **p = &c->bucket[e->hash & c->mask];
+	size_t i = e->hash & c->mask;
 
-	while (*p != e)
-		p = &(*p)->chain;
-	*p = e->chain;
-	TAILQ_REMOVE(&c->all, e, link);
-	c->count--;
-	c->memory -= e->memory;
+	while (c->slot[i].entry)
+		i = (i + 1) & c->mask;
+	c->slot[i] = (struct zone_slot){ .hash = e->hash, .entry = e };
+}
+
+/* What stood behind a freed slot because of it moves up. */
+static void free_slot(struct zone_cache *c, const struct zone_entry *e)
+{
+	size_t i = e->hash & c->mask, next;
+
+	while (c->slot[i].entry != e)
+		i = (i + 1) & c->mask;
+	for (next = (i + 1) & c->mask; c->slot[next].entry; next = (next + 1) & c->mask) {
+		size_t home = c->slot[next].hash & c->mask;
+
+		if (((next - home) & c->mask) >= ((next - i) & c->mask)) {
+			c->slot[i] = c->slot[next];
+			i = next;
+		}
+	}
+	c->slot[i].entry = NULL;
 }
 
 void zone_cache_remove(struct zone_cache *c, struct zone_entry *e)
 {
-	unlink_entry(c, e);
+	free_slot(c, e);
+	TAILQ_REMOVE(&c->all, e, link);
+	c->count--;
+	c->memory -= e->memory;
 	TAILQ_INSERT_TAIL(&c->dead, e, link);
 }
 
-/* Without memory for a larger table the chains grow. */
-static void grow(struct zone_cache *c)
+static bool grow(struct zone_cache *c)
 {
 	size_t size = 2 * (c->mask + 1);
-	struct zone_entry **bucket = calloc(size, sizeof *bucket), *e;
+	struct zone_slot *slot = calloc(size, sizeof *slot);
+	struct zone_entry *e;
 
-	if (!bucket)
-		return;
-	free(c->bucket);
-	c->bucket = bucket;
+	if (!slot)
+		return false;
+	free(c->slot);
+	c->slot = slot;
 	c->mask = size - 1;
-	TAILQ_FOREACH(e, &c->all, link) {
-		e->chain = bucket[e->hash & c->mask];
-		bucket[e->hash & c->mask] = e;
-	}
+	TAILQ_FOREACH(e, &c->all, link)
+		put_slot(c, e);
+	return true;
 }
 
 static void make_room(struct zone_cache *c, size_t memory)
@@ -108,10 +128,10 @@ void zone_cache_add(struct zone_cache *c, struct zone_entry *e)
 	for (unsigned i = 0; i < e->zone.view.images; i++)
 		e->memory += image_memory(e->zone.view.image[i]);
 	make_room(c, e->memory);
-	if (c->count > c->mask)
-		grow(c);
-	e->chain = c->bucket[e->hash & c->mask];
-	c->bucket[e->hash & c->mask] = e;
+	/* without memory for more slots the oldest entry makes way */
+	if (2 * (c->count + 1) > c->mask && !grow(c))
+		zone_cache_remove(c, TAILQ_FIRST(&c->all));
+	put_slot(c, e);
 	TAILQ_INSERT_TAIL(&c->all, e, link);
 	c->count++;
 	c->memory += e->memory;
@@ -138,8 +158,8 @@ void zone_cache_clear(struct zone_cache *c)
 
 void zone_cache_free(struct zone_cache *c)
 {
-	if (!c->bucket)
+	if (!c->slot)
 		return;
 	zone_cache_clear(c);
-	free(c->bucket);
+	free(c->slot);
 }

@@ -13,7 +13,6 @@
 #define ZONE_CACHE_OCTETS (24u << 20)   /* of entries and their open images */
 
 struct zone_entry {
-	struct zone_entry *chain;       /* of the same bucket */
 	TAILQ_ENTRY(zone_entry) link;   /* in the order in which they came in, or had a second chance */
 	uint64_t hash;                  /* of the apex */
 	uint64_t generation;            /* as of which it holds */
@@ -25,8 +24,12 @@ struct zone_entry {
 };
 TAILQ_HEAD(zone_list, zone_entry);
 
+/* Beside the pointer, so that an entry is touched only where its hash is the
+ * one looked for. */
+struct zone_slot { uint64_t hash; struct zone_entry *entry; };   /* NULL: free */
+
 struct zone_cache {
-	struct zone_entry **bucket;
+	struct zone_slot *slot;         /* open addressing, at most half full */
 	size_t mask;
 	size_t count, memory, limit;
 	struct zone_list all;           /* the hand is at its head */
@@ -38,6 +41,20 @@ int zone_cache_init(struct zone_cache *, size_t limit, struct err *);
 void zone_cache_free(struct zone_cache *);
 /* NULL: not in the table. apex: lower case. */
 struct zone_entry *zone_cache_find(struct zone_cache *, uint64_t hash, const uint8_t *apex, size_t size);
+/* Hints, in steps that each need what the one before brought in. */
+static inline void zone_cache_prefetch(const struct zone_cache *c, uint64_t hash)
+{
+	__builtin_prefetch(&c->slot[hash & c->mask]);
+}
+/* Perhaps the entry; it is not looked at. */
+static inline struct zone_entry *zone_cache_peek(const struct zone_cache *c, uint64_t hash)
+{
+	size_t i = hash & c->mask;
+
+	while (c->slot[i].entry && c->slot[i].hash != hash)
+		i = (i + 1) & c->mask;
+	return c->slot[i].entry;
+}
 static inline bool zone_cache_is_stale(const struct zone_cache *c, const struct zone_entry *e)
 {
 	return e->stale || e->generation < c->all_stale_before;
