@@ -117,6 +117,15 @@ static void run_bulk(struct writer *w)
 		job->free(job);
 }
 
+/* A turn of the loop later: what has come meanwhile is read before. (An event
+ * that is made active within its callback would have its turn at once.) */
+static void next_turn(struct writer *w)
+{
+	static const struct timeval now = { 0, 0 };
+
+	event_add(w->turn, &now);
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct writer *w = arg;
@@ -127,14 +136,14 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 		channel_flush(w->role.channel);
 		event_base_loopbreak(w->base);
 	} else if (TAILQ_FIRST(&w->bulk)) {
-		event_active(w->turn, EV_TIMEOUT, 0);   /* what has come is read before */
+		next_turn(w);
 	}
 }
 
 void writer_add_bulk(struct writer *w, struct bulk *job)
 {
 	TAILQ_INSERT_TAIL(&w->bulk, job, link);
-	event_active(w->turn, EV_TIMEOUT, 0);
+	next_turn(w);
 }
 
 /* ---- messages --------------------------------------------------------------------- */
@@ -171,7 +180,7 @@ static void take_request(struct writer *w, struct message *m)
 		pending_free(p);
 	else
 		STAILQ_INSERT_TAIL(&w->now, p, link);
-	event_active(w->turn, EV_TIMEOUT, 0);
+	next_turn(w);
 }
 
 static void take_message(struct writer *w, struct message *m)
