@@ -111,10 +111,13 @@ static void log_end(const struct job *job, const json_t *reply)
 {
 	const json_t *error = json_object_get(reply, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *code = json_string_value(json_object_get(error, "code"));
 	char text[SET_TEXT_MAX + 192];
 
 	if (json_is_true(json_object_get(reply, "ok")))
 		log_done(job, reply);
+	else if (!job->by[0] && (job_daemon(job)->stopping || (code && strcmp(code, ERR_OVERTAKEN) == 0)))
+		log_debug("%s was not done: %s", job_text(job, text), message ? message : "");
 	else
 		log_warning("%s failed after %.2f s: %s", job_text(job, text), job_seconds(job),
 			message ? message : "no reason was given");
@@ -347,6 +350,8 @@ static void on_gone(void *arg, struct child *c, int status)
 	job->child = NULL;
 	job_resume_deletions(job);
 	if (job->state == JOB_LOADING) {
+		if (job_daemon(job)->stopping)
+			err_set(&err, ERR_UNAVAILABLE, "the daemon stops: nothing was done");
 		explain_end(&err, status);
 		loader_failed(job, &err);
 	}

@@ -54,10 +54,25 @@ static int edition_check(struct catalog_txn *txn, struct edition_job *job, struc
 	return 0;
 }
 
+/* An edit, or a fold, of the set that waits or is copied in. */
+static bool is_under_way(struct writer *w, uint64_t set, bool fold)
+{
+	struct bulk *bulk;
+
+	TAILQ_FOREACH(bulk, &w->bulk, link) {
+		const struct edition_job *job = (const struct edition_job *)bulk;
+
+		if (bulk->step == edition_step && job->fold == fold && job->set == set && job->state != EDITION_CLEAN)
+			return true;
+	}
+	return false;
+}
+
 /* Of a set with many deltas the loader makes two images, the change alone and
  * all deltas with the change in one: the latter is taken where there has been
- * no fold since. */
-static int choose_image(struct edition_job *job, const struct set_row *set, struct err *err)
+ * no fold since. One that is on its way would be passed by: as long as there
+ * is room for the change alone, it is waited for. */
+static int choose_image(struct writer *w, struct edition_job *job, const struct set_row *set, struct err *err)
 {
 	const json_t *merged = json_object_get(job->json, "merged");
 	struct set_image path[IMAGE_DELTA_MAX + 1];
@@ -68,7 +83,8 @@ static int choose_image(struct edition_job *job, const struct set_row *set, stru
 		return 0;
 	if (catalog_set_path(set, job->from, path, &count, err) < 0)
 		return -1;
-	if (count < (unsigned)json_number(merged, "images"))
+	if (count < (unsigned)json_number(merged, "images") ||
+	    (count <= IMAGE_DELTA_MAX && set->images <= IMAGE_DELTA_MAX && is_under_way(w, job->set, true)))
 		return 0;
 	job->intake.offset = json_number(merged, "offset");
 	job->intake.size = json_number(merged, "size");
@@ -83,7 +99,7 @@ static int edition_step_begin(struct writer *w, struct edition_job *job, struct 
 
 	if (catalog_begin(w->store, &txn, err) < 0)
 		return -1;
-	if (edition_check(txn, job, &set, err) < 0 || (!job->fold && choose_image(job, &set, err) < 0)) {
+	if (edition_check(txn, job, &set, err) < 0 || (!job->fold && choose_image(w, job, &set, err) < 0)) {
 		catalog_abort(txn);
 		return -1;
 	}
@@ -94,20 +110,6 @@ static int edition_step_begin(struct writer *w, struct edition_job *job, struct 
 	}
 	job->state = EDITION_COPY;
 	return 1;
-}
-
-/* An edit under way stands on images that a fold would give up: that waits. */
-static bool edit_is_under_way(struct writer *w, uint64_t set)
-{
-	struct bulk *bulk;
-
-	TAILQ_FOREACH(bulk, &w->bulk, link) {
-		const struct edition_job *job = (const struct edition_job *)bulk;
-
-		if (bulk->step == edition_step && !job->fold && job->set == set && job->state != EDITION_CLEAN)
-			return true;
-	}
-	return false;
 }
 
 /* What the set is after the edit; set: as it was at the edition before. */
@@ -188,8 +190,6 @@ static void want_fold(struct writer *w, const struct edition_job *job, const str
 	char name[SET_TEXT_MAX], *text;
 	json_t *json;
 
-	if (!wants_folding(set))
-		return;
 	json = json_pack("{s:I,s:s}", "set_id", (json_int_t)set->id, "set", set_text(name, job->zone.apex, set->name));
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text) {
@@ -218,7 +218,8 @@ static int edition_step_finish(struct writer *w, struct edition_job *job, struct
 	json_t *reply, *rrsets;
 	bool changed = false;
 
-	if (job->fold && edit_is_under_way(w, job->set))
+	/* an edit under way stands on images that a fold would give up */
+	if (job->fold && is_under_way(w, job->set, false))
 		return 1;
 	if (catalog_begin(w->store, &txn, err) < 0)
 		return -1;
@@ -237,10 +238,27 @@ static int edition_step_finish(struct writer *w, struct edition_job *job, struct
 	}
 	writer_committed(w, reply, changed);
 	writer_reply(w, job->id, reply);
-	if (!job->fold)
+	if (!job->fold && wants_folding(&set))
 		want_fold(w, job, &set);
 	writer_want_cleaning(w);
 	return 0;
+}
+
+static int edition_fail(struct writer *w, struct edition_job *job, const struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct catalog_txn *txn;
+	struct set_row set;
+
+	writer_fail(w, job->id, err);
+	job->state = EDITION_CLEAN;
+	/* a fold that edits have passed by: the next one is of what they made */
+	if (job->fold && err_is(err, ERR_OVERTAKEN) && !w->failed && catalog_begin(w->store, &txn, &ignored) == 0) {
+		if (catalog_set(txn, job->set, &set, &ignored) == 0)
+			want_fold(w, job, &set);
+		catalog_abort(txn);
+	}
+	return job->intake.image ? 1 : 0;
 }
 
 static int edition_step(struct writer *w, struct bulk *bulk)
@@ -266,12 +284,7 @@ static int edition_step(struct writer *w, struct bulk *bulk)
 	case EDITION_CLEAN:
 		return intake_delete(w, &job->intake);
 	}
-	if (n < 0) {
-		writer_fail(w, job->id, &err);
-		job->state = EDITION_CLEAN;
-		return job->intake.image ? 1 : 0;
-	}
-	return n;
+	return n < 0 ? edition_fail(w, job, &err) : n;
 }
 
 static void edition_free(struct bulk *bulk)

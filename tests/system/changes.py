@@ -234,4 +234,36 @@ def many():
         s.wait_until(lambda: d.must('fsck')['images'] == d.set(ZONE, 'old')['images'] + 1, 10, 'old images to be cleared')
 
 
+@s.case('G6: switches and edits have their turn while a large set is copied in')
+def turns():
+    other = 'other.example'
+    with s.Daemon() as d:
+        for name, marker in (('old', 1), ('new', 2)):
+            d.import_set('%s@%s' % (other, name), s.marked_zone(other, marker))
+        d.must('cutover', sets=[other + '@old'])
+        path = s.big_zone(os.path.join(d.dir, 'big'), ZONE, 1, 600000)
+        copying, done = threading.Event(), threading.Event()
+
+        def progress(_, p):
+            if p.get('phase') == 'copy':
+                copying.set()
+
+        def load():
+            with open(path) as f:
+                d.ask('import', [f.fileno()], zone=ZONE, set='big', on_progress=progress)
+            done.set()
+        thread = threading.Thread(target=load)
+        thread.start()
+        s.wait_until(copying.is_set, 60, 'the image to be copied in')
+        turns = edits = 0
+        while not done.is_set():
+            d.must('cutover', sets=[other + '@new'])
+            d.must('rollback', zones=[other])
+            d.must('record', set=other, text='replace edited 60 A 10.1.9.%d\n' % (edits % 250))
+            turns, edits = turns + 2, edits + 1
+        thread.join()
+        s.expect(turns >= 6, 'only %d switches and %d edits were done meanwhile', turns, edits)
+        s.equal(d.set(ZONE, 'big')['state'], 'ready', 'the large set')
+
+
 s.run()
