@@ -29,5 +29,6 @@ print-fuzzers:
 
 include tests/fuzz/answer.mk
 include tests/fuzz/control.mk
+include tests/fuzz/image.mk
 include tests/fuzz/query.mk
 include tests/fuzz/zone.mk
