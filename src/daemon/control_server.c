@@ -200,7 +200,7 @@ void request_fail(struct request *r, const struct err *err)
 	char by[128];
 
 	if (err_is(err, ERR_DENIED))
-		log_warning("%s of %s: denied", r->command->name, request_by(r, by));
+		log_warning("%s by %s: denied", r->command->name, request_by(r, by));
 	request_reply(r, control_error(err));
 }
 

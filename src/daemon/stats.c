@@ -22,7 +22,7 @@ static json_t *worker_object(struct daemon *d, unsigned place, json_t *answer)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "number", json_integer((json_int_t)place + 1));
-	json_object_set_new(o, "pid", json_integer(d->worker[place] ? child_pid(d->worker[place]) : 0));
+	json_object_set_new(o, "pid", d->worker[place] ? json_integer(child_pid(d->worker[place])) : json_null());
 	json_object_set_new(o, "restarts", json_integer(d->worker_restarts[place]));
 	if (answer)
 		json_object_update_missing(o, answer);
