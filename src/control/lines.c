@@ -47,7 +47,7 @@ static int make_room(struct lines *l, struct err *err)
 	return 0;
 }
 
-static void keep_fds(struct lines *l, struct msghdr *msg, uint64_t from, uint64_t to)
+static void keep_fds(struct lines *l, struct msghdr *msg, uint64_t at)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		size_t n;
@@ -60,11 +60,26 @@ static void keep_fds(struct lines *l, struct msghdr *msg, uint64_t from, uint64_
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
 			if (l->fd_count < LINES_FDS_MAX)
-				l->fds[l->fd_count++] = (struct lines_fd){ fd, from, to };
+				l->fds[l->fd_count++] = (struct lines_fd){ fd, at };
 			else
 				close(fd);
 		}
 	}
+}
+
+/* How much to read at once: of what brings descriptors one line, or what is
+ * there of it. A look ahead without room for them tells that there are some. */
+static size_t octets_to_read(struct lines *l, char *into, size_t room)
+{
+	struct iovec iov = { into, room };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(l->fd, &msg, MSG_PEEK);
+	char *end;
+
+	if (n <= 0)
+		return room;            /* reading tells why */
+	end = msg.msg_flags & MSG_CTRUNC ? memchr(into, '\n', (size_t)n) : NULL;
+	return end ? (size_t)(end - into) + 1 : (size_t)n;
 }
 
 /* Whoever waits for a whole line drains all whole ones first: so the buffer
@@ -74,7 +89,6 @@ int lines_fill(struct lines *l, struct err *err)
 	union { struct cmsghdr align; char buf[CMSG_SPACE(READ_FDS * sizeof(int))]; } control;
 	struct iovec iov;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
-	uint64_t from;
 	ssize_t n;
 
 	if (l->at_end)
@@ -82,15 +96,14 @@ int lines_fill(struct lines *l, struct err *err)
 	if (make_room(l, err) < 0)
 		return -1;
 	iov.iov_base = l->in + l->in_used;
-	iov.iov_len = l->in_size - l->in_used;
-	from = l->offset + l->in_used - l->in_at;
+	iov.iov_len = octets_to_read(l, iov.iov_base, l->in_size - l->in_used);
 	n = recvmsg(l->fd, &msg, MSG_CMSG_CLOEXEC);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 			return 0;
 		return err_system(err, "reading from the control socket");
 	}
-	keep_fds(l, &msg, from, from + (uint64_t)n);
+	keep_fds(l, &msg, l->offset + l->in_used - l->in_at);
 	if (n == 0) {
 		l->at_end = true;
 		return 0;
@@ -99,13 +112,13 @@ int lines_fill(struct lines *l, struct err *err)
 	return 1;
 }
 
-/* Nobody took these, and all lines that they could belong to have passed. */
+/* Nobody took these, and their line has passed. */
 static void close_passed(struct lines *l)
 {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < l->fd_count; i++) {
-		if (l->fds[i].to <= l->taken_to)
+		if (l->fds[i].at < l->taken_to)
 			close(l->fds[i].fd);
 		else
 			l->fds[kept++] = l->fds[i];
@@ -145,7 +158,7 @@ int lines_take_fd(struct lines *l)
 {
 	int fd;
 
-	if (!l->fd_count || l->fds[0].from >= l->taken_to)
+	if (!l->fd_count || l->fds[0].at >= l->taken_to)
 		return -1;
 	fd = l->fds[0].fd;
 	l->fd_count--;

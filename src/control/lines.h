@@ -2,11 +2,10 @@
  * Lines with descriptors over a Unix stream socket: both ends of the control
  * protocol. No JSON and no event loop in here.
  *
- * A descriptor belongs to the line in whose octets it arrived. The kernel may
- * join data sent without descriptors with data that has some, so that the
- * place is known only to lie within one read: a line that wants a descriptor
- * takes the oldest one that may be its own, and what nobody took is closed
- * when the lines have passed its place.
+ * A descriptor belongs to the line in whose octets it arrived. The kernel
+ * joins data sent without descriptors with data that has some, and does not
+ * tell where the latter began: so no read that brings descriptors goes beyond
+ * the end of a line. What nobody took is closed with the next line.
  */
 #ifndef CONTROL_LINES_H
 #define CONTROL_LINES_H
@@ -19,7 +18,7 @@
 
 #define LINES_FDS_MAX 128       /* descriptors waiting; more are closed */
 
-struct lines_fd { int fd; uint64_t from, to; };  /* arrived within these octets of the stream */
+struct lines_fd { int fd; uint64_t at; };  /* where in the stream the read began that brought it */
 struct lines {
 	int fd;                         /* the socket, owned by the user */
 	size_t line_max;

@@ -323,9 +323,45 @@ static void one_descriptor_a_line(void **state)
 	assert_int_equal(number_of(lines_take_fd(&p.lines)), 1);
 	assert_int_equal(lines_take_fd(&p.lines), -1);
 	expect_line(&p, "without");
+	assert_int_equal(lines_take_fd(&p.lines), -1);
 	expect_line(&p, "with another");
 	assert_int_equal(number_of(lines_take_fd(&p.lines)), 2);
 	assert_int_equal(lines_take_fd(&p.lines), -1);
+	pair_close(&p);
+	close(a);
+	close(b);
+	assert_int_equal(open_descriptors(), before);
+}
+
+/* In whatever pieces they are sent and read: each line's own, and nobody else's. */
+static void descriptors_in_the_middle(void **state)
+{
+	unsigned before = open_descriptors();
+	struct pair p;
+	int a = numbered_file(1), b = numbered_file(2);
+
+	pair_open(&p);
+	say(&p, "first\nsecond\nth", 15);
+	say(&p, "ird\n", 4);
+	say_with(&p, "f", &a, 1);
+	say(&p, "ourth\nfifth\n", 12);
+	say_with(&p, "sixth\nseventh\n", &b, 1);
+	say(&p, "eighth\n", 7);
+	fill_all(&p);
+	for (const char *const *line = (const char *const []){ "first", "second", "third", NULL }; *line; line++) {
+		expect_line(&p, *line);
+		assert_int_equal(lines_take_fd(&p.lines), -1);
+	}
+	expect_line(&p, "fourth");
+	assert_int_equal(number_of(lines_take_fd(&p.lines)), 1);
+	expect_line(&p, "fifth");
+	assert_int_equal(lines_take_fd(&p.lines), -1);
+	expect_line(&p, "sixth");
+	assert_int_equal(number_of(lines_take_fd(&p.lines)), 2);
+	for (const char *const *line = (const char *const []){ "seventh", "eighth", NULL }; *line; line++) {
+		expect_line(&p, *line);
+		assert_int_equal(lines_take_fd(&p.lines), -1);
+	}
 	pair_close(&p);
 	close(a);
 	close(b);
@@ -523,7 +559,8 @@ int main(void)
 		cmocka_unit_test(whole_lines), cmocka_unit_test(octet_by_octet), cmocka_unit_test(octets_that_are_no_text),
 		cmocka_unit_test(too_long), cmocka_unit_test(at_the_end), cmocka_unit_test(reading_fails),
 		cmocka_unit_test(what_goes_out),
-		cmocka_unit_test(one_descriptor_a_line), cmocka_unit_test(descriptor_before_its_line),
+		cmocka_unit_test(one_descriptor_a_line), cmocka_unit_test(descriptors_in_the_middle),
+		cmocka_unit_test(descriptor_before_its_line),
 		cmocka_unit_test(descriptors_that_nobody_took), cmocka_unit_test(too_many_descriptors),
 		cmocka_unit_test(client_and_server), cmocka_unit_test(where_nobody_listens),
 		cmocka_unit_test(a_request_beyond_the_limit),
