@@ -93,6 +93,26 @@ static int check_group(const char *option, const char *name, struct err *err)
 	return 0;
 }
 
+static int check_cookie_secrets(const struct conf *conf, void (*say)(void *, const char *), void *arg, struct err *err)
+{
+	uint8_t secrets[CONF_COOKIE_SECRETS][CONF_COOKIE_SECRET_SIZE];
+	char text[512];
+	struct stat st;
+	unsigned count;
+
+	if (!conf->cookie_secrets)
+		return 0;
+	if (conf_read_cookie_secrets(conf->cookie_secrets, secrets, &count, err) < 0)
+		return -1;
+	explicit_bzero(secrets, sizeof secrets);
+	if (stat(conf->cookie_secrets, &st) == 0 && (st.st_mode & S_IROTH) && say) {
+		snprintf(text, sizeof text, "warning: cookie-secrets: %s is readable to everybody: chmod o= %s", conf->cookie_secrets,
+			conf->cookie_secrets);
+		say(arg, text);
+	}
+	return 0;
+}
+
 int conf_check_surroundings(const struct conf *conf, void (*say)(void *, const char *text), void *arg, struct err *err)
 {
 	if (conf->user && !getpwnam(conf->user))
@@ -100,6 +120,8 @@ int conf_check_surroundings(const struct conf *conf, void (*say)(void *, const c
 			conf->user, conf->user);
 	if (check_group("operators", conf->operators, err) < 0 || check_group("stagers", conf->stagers, err) < 0
 		|| check_group("readers", conf->readers, err) < 0)
+		return -1;
+	if (check_cookie_secrets(conf, say, arg, err) < 0)
 		return -1;
 	return check_database(conf, say, arg, err);
 }

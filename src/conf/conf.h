@@ -14,6 +14,9 @@
 
 #include "base/err.h"
 
+#define CONF_COOKIE_SECRETS 2
+#define CONF_COOKIE_SECRET_SIZE 16
+
 struct conf_listen { struct sockaddr_storage address; socklen_t size; char text[80]; };   /* "127.0.0.1@5300" */
 struct conf {
 	struct conf_listen *listen; size_t listen_count;
@@ -32,6 +35,7 @@ struct conf {
 	uint64_t receive_buffer;        /* octets, per socket */
 	bool include_anywhere;
 	char *version, *hostname, *identity, *nsid;   /* CHAOS and NSID texts, NULL: off */
+	char *cookie_secrets;           /* file, NULL: they are made up */
 	unsigned switch_timeout;        /* seconds a silent worker is given: 5 */
 	bool pin_workers;
 };
@@ -43,6 +47,11 @@ int conf_parse(const char *text, size_t size, const char *name, struct conf **co
 /* As YAML again: parse, print, parse is the identity. */
 int conf_print(const struct conf *, FILE *out);
 void conf_free(struct conf *);
+/* The file of the secrets that DNS cookies are made with (RFC 9018): one or
+ * two lines of 32 hexadecimal digits; empty ones and "# …" are passed over.
+ * The error says file and line, and never what stands there. */
+int conf_read_cookie_secrets(const char *path, uint8_t secrets[CONF_COOKIE_SECRETS][CONF_COOKIE_SECRET_SIZE],
+	unsigned *count, struct err *err);
 /* Warnings about the surroundings: copy-on-write file system; ERR for NFS. */
 int conf_check_surroundings(const struct conf *, void (*say)(void *, const char *text), void *arg, struct err *err);
 /* What a file system (statfs's f_type) is to us; *name is static. */

@@ -70,6 +70,11 @@ const struct option_row option_rows[] = {
 	  "Answer to CH TXT id.server. null: refused." },
 	{ "nsid", OPTION_TEXT, AT(nsid), 1, 128, NULL, NULL,
 	  "Name Server Identifier (RFC 5001), sent to those who ask for it. null: not sent." },
+	{ "cookie-secrets", OPTION_PATH, AT(cookie_secrets), 0, 4000, NULL, NULL,
+	  "File of the secrets that DNS cookies (RFC 7873, RFC 9018) are made with, so that the servers of an anycast set "
+	  "share them: one or two lines of 32 hexadecimal digits, readable to the daemon's user and to nobody else. "
+	  "Cookies are made with the first and understood with both; reload reads the file anew. "
+	  "null: secrets are made up at the start and every day." },
 	{ "switch-timeout", OPTION_SECONDS, AT(switch_timeout), 2, 60, NULL, "5",
 	  "Seconds that a worker may be silent during a switch before it is killed and replaced." },
 	{ "pin-workers", OPTION_BOOLEAN, AT(pin_workers), 0, 0, NULL, "false",
@@ -156,7 +161,8 @@ const char *option_allowed(const struct option_row *row, char *buf, size_t size)
 		snprintf(buf, size, "a list of ADDRESS or ADDRESS@PORT, for example [192.0.2.1, \"2001:db8::1@53\"]");
 		break;
 	case OPTION_PATH:
-		snprintf(buf, size, "an absolute path of at most %llu octets", (unsigned long long)row->max);
+		snprintf(buf, size, "an absolute path of at most %llu octets%s", (unsigned long long)row->max,
+			row->initial ? "" : ", or null");
 		break;
 	case OPTION_NAME:
 		snprintf(buf, size, "a name of at most %llu octets, or null", (unsigned long long)row->max);
@@ -365,6 +371,8 @@ int option_set(struct conf *conf, const struct option_row *row, const char *text
 	case OPTION_LISTEN:
 		return add_listen(conf, row, text, err);
 	case OPTION_PATH:
+		if (!row->initial && plain && is_null(text))
+			return set_text(conf, row, NULL, err);
 		return text[0] != '/' || n > row->max ? refuse(err, row, text) : set_text(conf, row, text, err);
 	case OPTION_NAME:
 		if (plain && is_null(text))

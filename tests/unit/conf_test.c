@@ -100,6 +100,8 @@ static const struct { const char *text, *place, *part; } wrong[] = {
 	{ "workers: 2\nworkers: 2\n", "test.yaml:2:1: ", "twice: first in line 1" },
 	{ "database: var/lib\n", "test.yaml:1:11: ", "an absolute path" },
 	{ "database: {a: b}\n", "test.yaml:1:11: ", "a mapping where an absolute path" },
+	{ "cookie-secrets: secrets\n", "test.yaml:1:17: ", "an absolute path of at most 4000 octets, or null" },
+	{ "database: null\n", "test.yaml:1:11: ", "an absolute path of at most 4000 octets" },
 	{ "log-level: loud\n", "test.yaml:1:12: ", "one of error, warning, notice, info, debug" },
 	{ "log-level: info|debug\n", "test.yaml:1:12: ", "one of" },
 	{ "include-anywhere: yes\n", "test.yaml:1:19: ", "true or false" },
@@ -179,7 +181,7 @@ static void parse_print_parse_is_the_identity(void **state)
 		"workers: 7\noperators: ops\nstagers: ci\nreaders: look\nlog: syslog\nlog-level: info\ncatalog-map-size: 3MiB\n"
 		"images-map-size: 1000001MiB\nloader-memory: 1048579\nloaders: 3\nudp-payload-size: 4096\ntcp-connections: 5\n"
 		"tcp-idle-timeout: 11\ntcp-read-timeout: 12\nreceive-buffer: 1MiB\ninclude-anywhere: true\n"
-		"version: \"1.0: # \\x01\"\nhostname: ns1\nidentity: \"~\"\nnsid: \"m\xc3\xbcnchen\"\nswitch-timeout: 9\npin-workers: true\n",
+		"version: \"1.0: # \\x01\"\nhostname: ns1\nidentity: \"~\"\nnsid: \"m\xc3\xbcnchen\"\ncookie-secrets: /etc/cookies\nswitch-timeout: 9\npin-workers: true\n",
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -228,6 +230,78 @@ static void files_that_are_none(void **state)
 	assert_non_null(strstr(err.message, "not a regular file"));
 	unlink(path);
 	rmdir(dir);
+}
+
+#define ONE "e5e973e5a6b2a43f48e7dc849e37bfcf"
+#define TWO "DD3BDF9344B678B185A6F5CB60FCA715"
+
+static const struct { const char *text, *part; unsigned count; } secret_files[] = {
+	{ ONE "\n", NULL, 1 }, { ONE, NULL, 1 }, { "# made in June\n\n" ONE "\n  \n" TWO " \r\n", NULL, 2 },
+	{ "", "there is no secret in it", 0 }, { "# none\n", "there is no secret in it", 0 },
+	{ ONE "\n" TWO "\n" ONE "\n", ":3: more than 2 secrets", 0 }, { "e5e973\n", ":1: a secret has 32", 0 },
+	{ ONE "0\n", ":1: a secret has 32", 0 }, { ONE " " TWO "\n", ":1: a secret has 32", 0 },
+	{ "\n" "x5e973e5a6b2a43f48e7dc849e37bfcf\n", ":2: a secret has 32", 0 },
+};
+
+static void cookie_secrets(void **state)
+{
+	static const uint8_t two[] = { 0xdd, 0x3b, 0xdf, 0x93 };
+	char path[] = "/tmp/conf-test.XXXXXX";
+	int fd = mkstemp(path);
+	uint8_t secrets[CONF_COOKIE_SECRETS][CONF_COOKIE_SECRET_SIZE];
+	struct err err = ERR_INIT;
+	unsigned count;
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof secret_files / sizeof secret_files[0]; i++) {
+		size_t size = strlen(secret_files[i].text);
+		int r;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, secret_files[i].text, size, 0), (ssize_t)size);
+		count = 0;
+		r = conf_read_cookie_secrets(path, secrets, &count, &err);
+		assert_int_equal(r, secret_files[i].part ? -1 : 0);
+		assert_int_equal(count, secret_files[i].count);
+		if (!r)
+			continue;
+		/* where it is, not what it is */
+		if (!strstr(err.message, secret_files[i].part) || !strstr(err.message, path) || strstr(err.message, "e973"))
+			fail_msg("%s gave: %s", secret_files[i].text, err.message);
+		err_clear(&err);
+	}
+	assert_int_equal(pwrite(fd, ONE "\n" TWO "\n", 66, 0), 66);
+	assert_int_equal(conf_read_cookie_secrets(path, secrets, &count, &err), 0);
+	assert_memory_equal(secrets[1], two, sizeof two);
+	unlink(path);
+	close(fd);
+	assert_int_equal(conf_read_cookie_secrets(path, secrets, &count, &err), -1);
+	assert_non_null(strstr(err.message, path));
+}
+
+/* A file that everybody may read is warned of, one that is wrong refused. */
+static void surroundings_of_cookie_secrets(void **state)
+{
+	char path[] = "/tmp/conf-test.XXXXXX", text[128];
+	int fd = mkstemp(path);
+	struct said said = { .text = "" };
+	struct err err = ERR_INIT;
+	struct conf *conf;
+
+	snprintf(text, sizeof text, "database: /nowhere/at/all\ncookie-secrets: %s\n", path);
+	conf = parse(text);
+	assert_int_equal(conf_check_surroundings(conf, say, &said, &err), -1);
+	assert_non_null(strstr(err.message, "cookie-secrets: "));
+	err_clear(&err);
+	assert_int_equal(pwrite(fd, ONE "\n", 33, 0), 33);
+	assert_int_equal(conf_check_surroundings(conf, say, &said, &err), 0);
+	assert_null(strstr(said.text, "readable to everybody"));
+	assert_int_equal(fchmod(fd, 0644), 0);
+	assert_int_equal(conf_check_surroundings(conf, say, &said, &err), 0);
+	assert_non_null(strstr(said.text, "readable to everybody"));
+	conf_free(conf);
+	unlink(path);
+	close(fd);
 }
 
 static void surroundings(void **state)
@@ -311,7 +385,9 @@ int main(void)
 		cmocka_unit_test(all_errors_in_one_run),
 		cmocka_unit_test(parse_print_parse_is_the_identity),
 		cmocka_unit_test(files_that_are_none),
+		cmocka_unit_test(cookie_secrets),
 		cmocka_unit_test(surroundings),
+		cmocka_unit_test(surroundings_of_cookie_secrets),
 		cmocka_unit_test(man_page_lists_every_option),
 	};
 
