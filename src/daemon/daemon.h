@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "store/snapshot.h"
+#include "wire/cookie.h"
 
 enum role { ROLE_WORKER, ROLE_WRITER, ROLE_LOADER /* one for each import, edit, export, diff, … */ };
 extern const char *const role_name[];     /* "worker", "writer", "loader" */
@@ -77,6 +78,9 @@ struct daemon {
 
 	int lock_fd;                     /* of the database; children inherit it */
 	char *conf_text;                 /* conf as children get it; NULL: not made yet */
+
+	struct cookie_secrets cookies;   /* what workers have, or will have */
+	bool cookies_made_up;            /* by us: cookie_secrets.c renews them */
 
 	/* The parts below belong to the files named. */
 	struct child *children;          /* children.c */

@@ -2,6 +2,7 @@ sbin_PROGRAMS += src/daemon/schwenkd
 src_daemon_schwenkd_SOURCES = \
 	src/daemon/barrier.c \
 	src/daemon/children.c src/daemon/children.h \
+	src/daemon/cookie_secrets.c src/daemon/cookie_secrets.h \
 	src/daemon/daemon.h \
 	src/daemon/listen.c src/daemon/listen.h \
 	src/daemon/lock.c src/daemon/lock.h \

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "daemon/children.h"
+#include "daemon/cookie_secrets.h"
 #include "daemon/handlers.h"
 #include "daemon/handlers_jobs.h"
 #include "daemon/listen.h"
@@ -235,7 +236,7 @@ static void log_listeners(const struct conf *conf)
 
 static int run(struct daemon *d, int control_fd, struct err *err)
 {
-	struct event *events[SIGNALS] = { NULL }, *watchdog = NULL;
+	struct event *events[SIGNALS] = { NULL }, *watchdog = NULL, *day = NULL;
 	int status = EXIT_FAILED;
 
 	d->worker_count = d->conf->workers;
@@ -246,6 +247,7 @@ static int run(struct daemon *d, int control_fd, struct err *err)
 		err_set(err, ERR_NOMEM, "out of memory");
 	} else if (watch_signals(d, events, err) == 0 && supervise_start(d, control_fd, err) == 0) {
 		watchdog = notify_watchdog(d->base);
+		day = cookie_secrets_watch(d);
 		event_base_dispatch(d->base);
 		status = d->exit_status;
 	}
@@ -260,6 +262,8 @@ static int run(struct daemon *d, int control_fd, struct err *err)
 			event_free(events[i]);
 	if (watchdog)
 		event_free(watchdog);
+	if (day)
+		event_free(day);
 	return status;
 }
 
@@ -286,7 +290,7 @@ static int serve(const struct options *o, int64_t started_us)
 	if (conf_read(o->conf, &d.conf, say, NULL, &err) < 0)
 		return EXIT_FAILED;
 	if (open_log(d.conf, &err) == 0 && conf_check_surroundings(d.conf, say_warning, NULL, &err) == 0 &&
-	    open_everything(&d, &control_fd, &err) == 0) {
+	    cookie_secrets_load(&d, d.conf, &err) == 0 && open_everything(&d, &control_fd, &err) == 0) {
 		log_notice("schwenkd %s", PACKAGE_VERSION);
 		log_listeners(d.conf);
 		status = run(&d, control_fd, &err);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/children.h"
+#include "daemon/cookie_secrets.h"
 #include "daemon/notify.h"
 
 char *conf_to_text(const struct conf *conf)
@@ -110,25 +111,32 @@ static void log_list(const json_t *list, const char *what)
 
 static void tell_children(struct daemon *d)
 {
-	for (struct child *c = d->children; c; c = child_next(c))
-		if (child_role(c) == ROLE_WRITER ||
-		    (child_role(c) == ROLE_WORKER && worker_has_setup(d, child_number(c) - 1)))
+	for (struct child *c = d->children; c; c = child_next(c)) {
+		bool worker = child_role(c) == ROLE_WORKER && worker_has_setup(d, child_number(c) - 1);
+
+		if (worker || child_role(c) == ROLE_WRITER)
 			child_send(c, MSG_RELOAD, 0, d->conf_text, strlen(d->conf_text), NULL, 0);
+		if (worker)
+			cookie_secrets_send(d, c);
+	}
 }
 
 int daemon_reload(struct daemon *d, json_t *reply, struct err *err)
 {
 	json_t *changed = json_array(), *restart = json_array();
+	struct cookie_secrets before = d->cookies;
 	struct conf *new = NULL;
 	enum log_level level;
 	char *text = NULL;
 	int result = -1;
 
 	notify_reloading();
-	if (conf_read(d->conf_path, &new, say, NULL, err) < 0)
+	if (conf_read(d->conf_path, &new, say, NULL, err) < 0 || cookie_secrets_load(d, new, err) < 0)
 		goto out;
 	keep_until_restart(new, d->conf, restart);
 	note_changed(new, d->conf, changed);
+	note(changed, d->cookies.count == before.count &&
+		memcmp(d->cookies.secret, before.secret, before.count * COOKIE_SECRET_SIZE) == 0, "cookie-secrets");
 	text = conf_to_text(new);
 	if (!text) {
 		/* what was swapped goes back with its owner */
@@ -154,6 +162,7 @@ int daemon_reload(struct daemon *d, json_t *reply, struct err *err)
 	}
 	result = 0;
 out:
+	explicit_bzero(&before, sizeof before);
 	if (result < 0)
 		log_error("the configuration stays as it was: %s", err->message);
 	if (!d->stopping)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/children.h"
+#include "daemon/cookie_secrets.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
 
@@ -148,6 +149,7 @@ static int setup_worker(struct place *p, struct err *err)
 	if (child_setup(p->child, NULL, fds, count, err) < 0)
 		return -1;
 	p->has_setup = true;
+	cookie_secrets_send(p->daemon, p->child);
 	return 0;
 }
 

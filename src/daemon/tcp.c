@@ -47,6 +47,7 @@ struct connection {
 	int64_t since_us;               /* in the state; CLOCK_BOOTTIME */
 	struct event *readable, *writable;
 	int fd;
+	struct sockaddr_storage peer;
 	bool finished;                  /* the client will send no more, or sent nonsense: close when all is written */
 	uint8_t *in;
 	uint32_t in_at, in_end, in_capacity;
@@ -184,6 +185,7 @@ static unsigned take_queries(struct connection *c)
 			.query = c->in + c->in_at + 2, .query_size = size,
 			.reply = t->reply[n] + 2, .reply_capacity = 65535, .tcp = true,
 		};
+		worker_set_client(&t->jobs[n], &c->peer);
 		c->in_at += 2u + size;
 		n++;
 	}
@@ -361,7 +363,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- accepting --------------------------------------------------------------------------- */
 
-static void connection_open(struct tcp *t, int fd)
+static void connection_open(struct tcp *t, int fd, const struct sockaddr_storage *peer)
 {
 	struct connection *c;
 	int on = 1;
@@ -383,6 +385,7 @@ static void connection_open(struct tcp *t, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	c->tcp = t;
 	c->fd = fd;
+	c->peer = *peer;
 	c->state = TCP_IDLE;
 	c->since_us = clock_boot_us();
 	TAILQ_INSERT_TAIL(&t->list[TCP_IDLE], c, link);
@@ -396,10 +399,12 @@ static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 	struct tcp_listener *l = arg;
 
 	for (unsigned i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+		socklen_t size = sizeof peer;
+		int fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			connection_open(l->tcp, fd);
+			connection_open(l->tcp, fd, &peer);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* with nothing to close, the sweep tries again: no spinning */
 			if (!evict(l->tcp))

@@ -144,11 +144,13 @@ static unsigned read_batch(struct udp *u, const struct udp_socket *s)
 		return 0;
 	u->received += (unsigned)n;
 	u->batches++;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		u->jobs[i] = (struct answer_job){
 			.query = u->query[i], .query_size = (uint16_t)u->in[i].msg_len,
 			.reply = u->reply[i], .reply_capacity = REPLY_MAX,
 		};
+		worker_set_client(&u->jobs[i], &u->peer[i]);
+	}
 	return (unsigned)n;
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/worker.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/privileges.h"
 
@@ -30,8 +32,20 @@ static void begin_snapshot(struct worker *w)
 void worker_answer(struct worker *w, struct answer_job *jobs, unsigned count)
 {
 	begin_snapshot(w);
+	answerer_set_time(w->answerer, (uint32_t)(clock_wall_us() / 1000000));
 	answer_batch(w->answerer, w->reader, jobs, count);
 	snapshot_end(w->reader);
+}
+
+void worker_set_client(struct answer_job *job, const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET) {
+		job->client = (const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr;
+		job->client_size = 4;
+	} else if (address->ss_family == AF_INET6) {
+		job->client = (const uint8_t *)&((const struct sockaddr_in6 *)address)->sin6_addr;
+		job->client_size = 16;
+	}
 }
 
 /* ---- options ----------------------------------------------------------------- */
@@ -63,12 +77,22 @@ static void reload(struct worker *w, const struct message *m)
 		return;
 	}
 	*answerer_counters(answerer) = *answerer_counters(w->answerer);
+	answerer_set_cookies(answerer, &w->cookies);
 	answerer_free(w->answerer);
 	w->answerer = answerer;
 	conf_free(w->role.conf);
 	w->role.conf = conf;
 	if (log_level_from_text(conf->log_level, &level))
 		log_set_level(level);
+}
+
+static void take_cookie_secrets(struct worker *w, const struct message *m)
+{
+	if (m->size > sizeof w->cookies.secret || m->size % COOKIE_SECRET_SIZE)
+		return;
+	memcpy(w->cookies.secret, m->payload, m->size);
+	w->cookies.count = m->size / COOKIE_SECRET_SIZE;
+	answerer_set_cookies(w->answerer, &w->cookies);
 }
 
 /* ---- main's messages ------------------------------------------------------------ */
@@ -116,6 +140,7 @@ static void stats(struct worker *w, const struct message *m)
 	put(o, "tcp", c->tcp);
 	put(o, "referrals", c->referrals);
 	put(o, "nodata", c->nodata);
+	put(o, "cookies", c->cookies);
 	for (size_t i = 0; i < sizeof c->rcode / sizeof c->rcode[0]; i++)
 		if (c->rcode[i])
 			put(rcodes, rcode_name[i], c->rcode[i]);
@@ -142,6 +167,9 @@ static void on_message(struct worker *w, const struct message *m)
 		break;
 	case MSG_RELOAD:
 		reload(w, m);
+		break;
+	case MSG_COOKIE_SECRETS:
+		take_cookie_secrets(w, m);
 		break;
 	case MSG_STOP:
 		event_base_loopbreak(w->base);
@@ -299,6 +327,8 @@ int worker_main(void)
 		return 1;
 	}
 	channel_send(w.role.channel, MSG_READY, 0, NULL, 0, NULL, 0);
+	/* what main sent behind the setup may have come with it already */
+	on_channel_readable(CHANNEL_FD, EV_READ, &w);
 	event_base_dispatch(w.base);
 	channel_flush(w.role.channel);
 	worker_end(&w);

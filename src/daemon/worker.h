@@ -21,6 +21,7 @@ struct worker {
 	struct event_base *base;
 	struct store_reader *reader;
 	struct answerer *answerer;
+	struct cookie_secrets cookies;
 	struct event *channel_readable, *channel_writable;
 	struct udp *udp;
 	struct tcp *tcp;
@@ -32,6 +33,9 @@ struct worker {
  * a snapshot the worker ends: its successor may have better luck, and no
  * reply is better than one that we cannot stand for. */
 void worker_answer(struct worker *, struct answer_job *, unsigned count);
+
+/* Tells the job who asks; the address has to outlive it. */
+void worker_set_client(struct answer_job *, const struct sockaddr_storage *);
 
 /* udp.c: serves the sockets from now on. NULL: no memory (logged). */
 struct udp *udp_new(struct worker *, const int *fds, unsigned count);

@@ -41,7 +41,9 @@ enum message_type {
 	MSG_WANT_FOLD,
 	/* configuration read anew: JSON, to all children */
 	MSG_RELOAD,
-	MESSAGE_TYPE_LAST = MSG_RELOAD,
+	/* main → worker: the secrets of DNS cookies, one behind the other; after the setup, and whenever they change */
+	MSG_COOKIE_SECRETS,
+	MESSAGE_TYPE_LAST = MSG_COOKIE_SECRETS,
 };
 
 struct message {

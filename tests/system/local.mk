@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	tests/system/backup.py \
 	tests/system/bad_input.py \
 	tests/system/changes.py \
+	tests/system/cookies.py \
 	tests/system/durable.py \
 	tests/system/faults.py \
 	tests/system/flows.py \
