@@ -4,6 +4,7 @@
  */
 #include "store/writer_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +64,9 @@ static int read_catalog_meta(struct store_writer *w, struct meta_row *meta, stru
 
 /* Both environments must be of one store: one restored without the other
  * would serve records under others' names. */
-static int match_images(struct store_writer *w, const uint8_t store_id[16], struct err *err)
+static int match_images(struct store_writer *w, const struct meta_row *meta, struct err *err)
 {
+	const uint8_t *store_id = meta->store_id;
 	MDB_val key = { .mv_size = strlen(IMAGES_META_KEY), .mv_data = (void *)(uintptr_t)IMAGES_META_KEY };
 	MDB_val value = { .mv_size = 16, .mv_data = (void *)(uintptr_t)store_id };
 	MDB_txn *txn;
@@ -73,9 +75,12 @@ static int match_images(struct store_writer *w, const uint8_t store_id[16], stru
 	if (env_begin_write(&w->images, &txn, err))
 		return -1;
 	rc = mdb_put(txn, w->images.dbi[T_IMAGES_META], &key, &value, MDB_NOOVERWRITE);
-	if (rc == 0)
+	if (rc == 0 && meta->last_image == 0)
 		return env_commit(&w->images, txn, err);
-	if (rc == MDB_KEYEXIST && (value.mv_size != 16 || memcmp(value.mv_data, store_id, 16) != 0))
+	if (rc == 0)
+		err_set(err, ERR_CORRUPT, "%s is empty, but %s names images that should be in it: is this half a copy? Make the copy "
+			"anew, or put back the file that belongs here", w->images.path, w->catalog.path);
+	else if (rc == MDB_KEYEXIST && (value.mv_size != 16 || memcmp(value.mv_data, store_id, 16) != 0))
 		err_set(err, ERR_CORRUPT, "%s and %s are not of one store: put back the two that belong together",
 			w->catalog.path, w->images.path);
 	else if (rc != MDB_KEYEXIST)
@@ -107,18 +112,34 @@ static int last_chunk_image(struct store_writer *w, uint64_t *id, struct err *er
 	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, &w->images, "cannot read the images") : 0;
 }
 
+/* A file that is gone must not be made anew beside the other one. */
+static int refuse_half(const char *dir, struct err *err)
+{
+	static const char *const name[] = { "catalog.mdb", "images.mdb" };
+	char path[4200];
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, name[i]);
+		if (stat(path, &st) && errno == ENOENT)
+			return err_set(err, ERR_CORRUPT, "%s is missing, though the file %s beside it says that there is a store: put it "
+				"back, or restore a backup into an empty directory", path, STORE_SIDE_FILE);
+	}
+	return 0;
+}
+
 static int open_both(struct store_writer *w, const struct store_options *o, struct err *err)
 {
 	struct meta_row meta;
 	bool found;
 
-	if (env_side_file_check(o->dir, &found, err) ||
+	if (env_side_file_check(o->dir, &found, err) || (found && refuse_half(o->dir, err)) ||
 	    env_open_write(&w->catalog, o->dir, false, o->catalog_map, o->max_readers, err) ||
 	    env_open_write(&w->images, o->dir, true, o->images_map, o->max_readers, err))
 		return -1;
 	if (!found && create_catalog(w, err))
 		return -1;
-	if (read_catalog_meta(w, &meta, err) || match_images(w, meta.store_id, err) ||
+	if (read_catalog_meta(w, &meta, err) || match_images(w, &meta, err) ||
 	    last_chunk_image(w, &w->last_image_at_open, err))
 		return -1;
 	w->hash_key = meta.hash_key;

@@ -118,6 +118,70 @@ static void test_files_of_two_stores(void **state)
 	scene_end(&other);
 }
 
+static int import_large(const char *set, size_t names)
+{
+	struct import in = { .zone = A, .set = set, .serial = 1 };
+	struct model m;
+	int rc;
+
+	model_random(&m, A, names, names, 0);
+	in.model = &m;
+	rc = scene_import(&scene, &in, NULL);
+	model_free(&m);
+	return rc;
+}
+
+static int open_reader(void *arg)
+{
+	struct store_reader *r;
+	struct err err = ERR_INIT;
+
+	if (!store_reader_open(&r, arg, &err))
+		return 0;
+	return err_is(&err, ERR_CORRUPT) && strstr(err.message, "cut short") ? 1 : 2;
+}
+
+/* LMDB would map it as if it were whole. */
+static void test_a_file_cut_short(void **state)
+{
+	must(&scene, import_large("large", 4000));
+	scene_close(&scene);
+	assert_int_equal(in_child(open_reader, scene.dir), 0);
+	assert_int_equal(truncate(in_dir("images.mdb"), 20 * 4096), 0);
+	assert_int_equal(in_child(open_reader, scene.dir), 1);
+	must_fail(&scene, ERR_CORRUPT, scene_open(&scene));
+	assert_non_null(strstr(scene.err.message, "images.mdb is cut short"));
+	scene_close(&scene);
+}
+
+/* A file that is gone is not made anew: what the other one says would be
+ * answered by SERVFAIL, or forgotten. */
+static void test_half_a_store(void **state)
+{
+	static const char *const names[] = { "images.mdb", "catalog.mdb" };
+
+	scene_close(&scene);
+	for (int i = 0; i < 2; i++) {
+		char aside[512];
+
+		snprintf(aside, sizeof aside, "%s/aside", scene.dir);
+		assert_int_equal(rename(in_dir(names[i]), aside), 0);
+		must_fail(&scene, ERR_CORRUPT, scene_open(&scene));
+		assert_non_null(strstr(scene.err.message, names[i]));
+		assert_int_equal(access(in_dir(names[i]), F_OK), -1);
+		scene_close(&scene);
+		assert_int_equal(rename(aside, in_dir(names[i])), 0);
+	}
+	must(&scene, scene_open(&scene));
+	scene_close(&scene);
+	/* a copy that was cut short after the catalog */
+	assert_int_equal(unlink(in_dir("images.mdb")), 0);
+	assert_int_equal(unlink(in_dir(STORE_SIDE_FILE)), 0);
+	must_fail(&scene, ERR_CORRUPT, scene_open(&scene));
+	assert_int_equal(access(in_dir(STORE_SIDE_FILE), F_OK), -1);
+	scene_close(&scene);
+}
+
 static void test_no_store(void **state)
 {
 	struct store_reader *r;
@@ -208,19 +272,6 @@ static void test_stale_readers_are_cleared(void **state)
 
 /* ---- room --------------------------------------------------------------------------------- */
 
-static int import_large(const char *set, size_t names)
-{
-	struct import in = { .zone = A, .set = set, .serial = 1 };
-	struct model m;
-	int rc;
-
-	model_random(&m, A, names, names, 0);
-	in.model = &m;
-	rc = scene_import(&scene, &in, NULL);
-	model_free(&m);
-	return rc;
-}
-
 static void abandon(void)
 {
 	struct catalog_txn *t;
@@ -308,6 +359,8 @@ int main(void)
 		with_store(test_a_file_of_another_lmdb),
 		with_store(test_another_schema_in_the_catalog),
 		with_store(test_files_of_two_stores),
+		with_store(test_a_file_cut_short),
+		with_store(test_half_a_store),
 		with_store(test_no_store),
 		with_store(test_a_second_writer_is_noticed),
 		with_store(test_empty_transactions),
