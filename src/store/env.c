@@ -98,6 +98,32 @@ static bool is_unfinished_creation(const char *dir, const char *path)
 	return st.st_size <= 16 * 4096;
 }
 
+#define SHORT_PAGES 16          /* at the end of a file that LMDB may not have written: they are free */
+
+/* LMDB maps a file that was cut short as if it were whole: what touches the
+ * rest is killed (SIGBUS). */
+static int check_length(struct store_env *env, bool writable, struct err *err)
+{
+	mdb_filehandle_t fd;
+	MDB_envinfo info;
+	struct stat st;
+	uint64_t need;
+
+	mdb_env_info(env->env, &info);
+	mdb_env_get_fd(env->env, &fd);
+	need = ((uint64_t)info.me_last_pgno + 1) * env->page_size;
+	if (fstat(fd, &st))
+		return err_system(err, "cannot look at %s", env->path);
+	if ((uint64_t)st.st_size >= need)
+		return 0;
+	if (need - (uint64_t)st.st_size > (uint64_t)SHORT_PAGES * env->page_size)
+		return err_set(err, ERR_CORRUPT, "%s is cut short: it has %llu octets of %llu. Put back the whole file, or restore a "
+			"backup", env->path, (unsigned long long)st.st_size, (unsigned long long)need);
+	if (writable && ftruncate(fd, (off_t)need))
+		return err_system(err, "cannot extend %s", env->path);
+	return 0;
+}
+
 static int env_open(struct store_env *env, const char *dir, bool images, uint64_t map, unsigned max_readers,
 	unsigned flags, struct err *err)
 {
@@ -142,6 +168,10 @@ static int env_open(struct store_env *env, const char *dir, bool images, uint64_
 	close_on_exec(env);
 	mdb_env_stat(env->env, &stat_);
 	env->page_size = stat_.ms_psize;
+	if (check_length(env, !(flags & MDB_RDONLY), err)) {
+		env_close(env);
+		return -1;
+	}
 	return 0;
 }
 
