@@ -166,6 +166,50 @@ static void test_failures_leave_nothing(void **state)
 	assert_int_equal(ended, 2);
 }
 
+static uint64_t roll(void *arg)
+{
+	return dice_next(arg);
+}
+
+/* What a power loss leaves of a copy under way is the copy, or none. */
+static void test_power_loss_while_copying(void **state)
+{
+	struct dice dice = { .state = 1 };
+	struct disk *disk = disk_new();
+	struct record_log log;
+	struct err err = ERR_INIT;
+	char text[4096], now[4096];
+	unsigned whole = 0, none = 0;
+
+	scene_text(&scene, text, sizeof text);
+	scene_close(&scene);
+	record_begin(copy_dir, &log);
+	assert_int_equal(store_copy(scene.dir, copy_dir, false, &err), 0);
+	record_end();
+	for (size_t i = 0; i <= log.count; i++) {
+		struct scene s = { .writer = NULL };
+
+		for (unsigned what = 0; what < 4; what++) {
+			snprintf(s.dir, sizeof s.dir, "%.240s.power", scene.dir);
+			assert_int_equal(mkdir(s.dir, 0700), 0);
+			disk_write(disk, what, roll, &dice, NULL, s.dir);
+			if (i > 0 && !scene_open(&s) && strcmp(scene_text(&s, now, sizeof now), "")) {
+				assert_string_equal(now, text);
+				whole++;
+			} else {
+				none++;
+			}
+			scene_end(&s);
+		}
+		if (i < log.count)
+			disk_apply(disk, &log.op[i]);
+	}
+	assert_true(whole > 0 && none > 0);
+	disk_free(disk);
+	record_log_free(&log);
+	must(&scene, scene_open(&scene));
+}
+
 /* While the writer goes on: the copy is of one moment. */
 static void test_copies_of_a_busy_store(void **state)
 {
@@ -216,6 +260,7 @@ int main(void)
 		with_store(test_compact_is_smaller),
 		with_store(test_only_into_an_empty_directory),
 		with_store(test_failures_leave_nothing),
+		with_store(test_power_loss_while_copying),
 		with_store(test_copies_of_a_busy_store),
 	};
 
