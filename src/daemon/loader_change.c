@@ -33,9 +33,11 @@ static json_t *image_json(uint64_t offset, uint64_t size)
 
 /* ---- copy ---------------------------------------------------------------------- */
 
-static int copy_check(struct loader *l, const struct opened_set *from, const char *to, char name[SET_NAME_MAX + 1], struct err *err)
+/* main has looked at the names; whether it would replace what somebody has
+ * staged is looked at here. */
+static int copy_check(struct loader *l, const struct opened_set *from, const char *to, struct err *err)
 {
-	char source[SET_TEXT_MAX], apex_text[NAME_TEXT_MAX];
+	char name[SET_NAME_MAX + 1], text[SET_TEXT_MAX];
 	struct err none = ERR_INIT;
 	uint8_t apex[NAME_MAX_SIZE];
 	struct set_row set;
@@ -43,19 +45,10 @@ static int copy_check(struct loader *l, const struct opened_set *from, const cha
 
 	if (control_parse_set(to, apex, &size, name, err) < 0)
 		return -1;
-	name_to_text_short(apex_text, from->zone.apex);
-	if (size != from->zone.apex_size || memcmp(apex, from->zone.apex, size) != 0)
-		return err_set(err, ERR_BAD_REQUEST, "a copy is a set of the same zone: %s@NAME; into another zone by "
-			"`schwenk export` and `schwenk import`", apex_text);
-	if (!name[0])
-		return err_set(err, ERR_BAD_REQUEST, "copy needs a name for the set to make: %s@NAME", apex_text);
-	if (!set_name_valid(name))
-		return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no name for a set: live and previous say which set is meant, and "
-			"cannot be given", name);
 	if (catalog_set_by_name(snapshot_catalog(l->reader), &from->zone, name, &set, &none) == 0 && set.state != SET_LOADING)
 		return err_set(err, ERR_EXISTS, "%s is there already: `schwenk drop %s` first, or copy under another name",
-			set_text(source, from->zone.apex, name), source);
-	return err_is(&none, ERR_NO_SUCH_SET) || !none.code ? 0 : err_set(err, none.code, "%s", none.message);
+			set_text(text, from->zone.apex, name), text);
+	return !none.code || err_is(&none, ERR_NO_SUCH_SET) ? 0 : err_set(err, none.code, "%s", none.message);
 }
 
 static int copy_image(struct loader *l, const struct opened_set *from, struct err *err)
@@ -79,12 +72,11 @@ static int copy_image(struct loader *l, const struct opened_set *from, struct er
 
 int job_copy(struct loader *l, struct err *err)
 {
-	char name[SET_NAME_MAX + 1];
 	struct opened_set from;
 	int status;
 
 	if (opened_set_find(l, text_of(l->request, "from"), &from, err) < 0 ||
-	    copy_check(l, &from, text_of(l->request, "to"), name, err) < 0 || opened_set_open(l, &from, err) < 0)
+	    copy_check(l, &from, text_of(l->request, "to"), err) < 0 || opened_set_open(l, &from, err) < 0)
 		return -1;
 	status = copy_image(l, &from, err);
 	opened_set_close(&from);

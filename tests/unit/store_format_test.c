@@ -127,13 +127,21 @@ static void assert_key(const char *name, const char *hex)
 	const char *reason = NULL;
 	struct err err = ERR_INIT;
 	size_t size = name_from_text(wire, name, strlen(name), NULL, false, &reason);
+	uint8_t lower[NAME_MAX_SIZE], back[NAME_MAX_SIZE];
+	int n = key_from_name(key, wire, size, &err);
 
-	assert_hex(key, key_from_name(key, wire, size, &err), hex);
+	assert_hex(key, n, hex);
+	name_lower(lower, wire, size);
+	assert_int_equal(key_to_name(back, key, (size_t)n), size);
+	assert_memory_equal(back, lower, size);
+	/* cut short it is no key, or that of a name above */
+	for (size_t cut = 0; cut < (size_t)n; cut++)
+		assert_true(key_to_name(back, key, cut) < size);
 }
 
 static void test_keys_of_names(void **state)
 {
-	uint8_t wire[NAME_MAX_SIZE], key[KEY_MAX];
+	uint8_t wire[NAME_MAX_SIZE], back[NAME_MAX_SIZE], key[KEY_MAX];
 	struct err err = ERR_INIT;
 	size_t at = 0;
 
@@ -150,6 +158,14 @@ static void test_keys_of_names(void **state)
 	wire[at++] = 0;
 	assert_int_equal(at, NAME_MAX_SIZE);
 	assert_true(key_from_name(key, wire, at, &err) == 504);
+	assert_int_equal(key_to_name(back, key, 504), NAME_MAX_SIZE);
+	assert_memory_equal(back, wire, NAME_MAX_SIZE);
+	/* what is no key of ours */
+	assert_int_equal(key_to_name(back, (const uint8_t *)"a\1", 2), 0);
+	assert_int_equal(key_to_name(back, (const uint8_t *)"\1\3\0", 3), 0);
+	assert_int_equal(key_to_name(back, (const uint8_t *)"\0\0", 2), 0);
+	memset(key, 'x', sizeof key);
+	assert_int_equal(key_to_name(back, key, sizeof key), 0);
 }
 
 /* ---- images --------------------------------------------------------------------- */
