@@ -71,7 +71,7 @@ class Content:
                     done = subprocess.run(['ldns-keygen', '-a', 'ECDSAP256SHA256'] + options + [BIG], cwd=work,
                                           capture_output=True, text=True, check=True)
                     keys.append(done.stdout.strip())
-                subprocess.run(['ldns-signzone', '-n', '-f', path, '-o', BIG, plain] + keys, cwd=work,
+                subprocess.run(['ldns-signzone', '-n', '-t', '0', '-f', path, '-o', BIG, plain] + keys, cwd=work,
                                capture_output=True, check=True)
         return self._made('signed-%d-%d' % (names, self.seed), make)
 
