@@ -73,7 +73,7 @@ static int begin(struct text_restore *r)
 {
 	if (r->txn && ++r->lines_in_txn >= COMMIT_LINES && commit(r) < 0)
 		return -1;
-	return r->txn ? 0 : catalog_begin(r->store, &r->txn, r->err);
+	return r->txn ? 0 : catalog_begin_bulk(r->store, &r->txn, r->err);
 }
 
 /* ---- images --------------------------------------------------------------------- */

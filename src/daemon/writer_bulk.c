@@ -230,7 +230,7 @@ static int import_step_begin(struct writer *w, struct import_job *job, struct er
 	struct set_row set;
 	int n;
 
-	if (catalog_begin(w->store, &txn, err) < 0)
+	if (catalog_begin_bulk(w->store, &txn, err) < 0)
 		return -1;
 	n = import_begin(w, txn, &job->claim, &job->zone, &set, err);
 	if (n != 0) {

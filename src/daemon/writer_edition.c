@@ -97,7 +97,8 @@ static int edition_step_begin(struct writer *w, struct edition_job *job, struct 
 	struct catalog_txn *txn;
 	struct set_row set;
 
-	if (catalog_begin(w->store, &txn, err) < 0)
+	/* a fold makes room */
+	if ((job->fold ? catalog_begin : catalog_begin_bulk)(w->store, &txn, err) < 0)
 		return -1;
 	if (edition_check(txn, job, &set, err) < 0 || (!job->fold && choose_image(w, job, &set, err) < 0)) {
 		catalog_abort(txn);

@@ -65,7 +65,7 @@ static int slice_begin(struct writer *w, struct slice *s, struct err *err)
 	const json_t *zones = json_object_get(s->json, "zones");
 	struct catalog_txn *txn;
 
-	if (catalog_begin(w->store, &txn, err) < 0)
+	if (catalog_begin_bulk(w->store, &txn, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->count; i++)
 		begin_item(w, txn, s, &s->items[i], json_array_get(zones, i));
@@ -306,7 +306,7 @@ static int slice_finish(struct writer *w, struct slice *s, struct err *err)
 	struct catalog_txn *txn;
 	bool changed = false;
 
-	if (catalog_begin(w->store, &txn, err) < 0)
+	if (catalog_begin_bulk(w->store, &txn, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->count; i++) {
 		struct item *item = &s->items[i];

@@ -219,6 +219,11 @@ int catalog_begin(struct store_writer *w, struct catalog_txn **out, struct err *
 	return 0;
 }
 
+int catalog_begin_bulk(struct store_writer *w, struct catalog_txn **out, struct err *err)
+{
+	return !w->broken && writer_catalog_room(w, err) ? -1 : catalog_begin(w, out, err);
+}
+
 void catalog_abort(struct catalog_txn *t)
 {
 	if (!t)

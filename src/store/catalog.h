@@ -144,6 +144,9 @@ bool set_name_valid(const char *name);   /* and not "live" or "previous" */
 
 struct store_writer;   /* writer.h */
 int catalog_begin(struct store_writer *, struct catalog_txn **, struct err *);
+/* The same for what adds rows in numbers (zones, sets, members): ERR_FULL
+ * where the rest of the map, or of the disk, is kept for switches. */
+int catalog_begin_bulk(struct store_writer *, struct catalog_txn **, struct err *);
 /* Durable when it returns 0. id: the transaction's, for the barrier; changed:
  * whether what is served changed (a barrier is due). The txn is freed also on
  * failure. */

@@ -164,8 +164,11 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 	strcpy(w->dir, o->dir);
 	w->catalog_head_room = o->head_room ? o->head_room : HEAD_ROOM_CATALOG;
 	w->images_head_room = o->head_room ? o->head_room : HEAD_ROOM_IMAGES;
+	/* of a small map not all */
+	if (w->catalog_head_room > o->catalog_map / 4)
+		w->catalog_head_room = o->catalog_map / 4;
 	if (w->images_head_room > o->images_map / 4)
-		w->images_head_room = o->images_map / 4;        /* of a small map not all */
+		w->images_head_room = o->images_map / 4;
 	if (open_both(w, o, err)) {
 		store_writer_close(w);
 		return -1;
@@ -218,23 +221,29 @@ static int count_free(struct store_env *env, uint64_t *used, uint64_t *left, str
 
 /* Is there room in the map for bulk? The freelist is walked only where the end
  * of the map is near. */
-static int room_in_map(struct store_writer *w, uint64_t need, struct err *err)
+static int room_in_map(struct store_env *env, uint64_t want, const char *option, struct err *err)
 {
-	struct store_env *env = &w->images;
 	uint64_t used, left;
 	MDB_envinfo info;
 
 	mdb_env_info(env->env, &info);
 	used = ((uint64_t)info.me_last_pgno + 1) * env->page_size;
 	left = info.me_mapsize > used ? info.me_mapsize - used : 0;
-	if (left >= need + w->images_head_room)
+	if (left >= want)
 		return 0;
 	if (count_free(env, &used, &left, err))
 		return -1;
-	if (left >= need + w->images_head_room)
+	if (left >= want)
 		return 0;
-	return err_set(err, ERR_FULL, "the map of %s (%llu MiB) is full but for what is kept for switches: drop sets, or raise "
-		"images-map-size and restart", env->path, (unsigned long long)(env->map >> 20));
+	return err_set(err, ERR_FULL, "the map of %s (%llu MiB) is full but for what is kept for switches: drop sets or "
+		"remove zones, or raise %s and restart", env->path, (unsigned long long)(env->map >> 20), option);
+}
+
+int writer_catalog_room(struct store_writer *w, struct err *err)
+{
+	if (env_reserve(&w->catalog, CATALOG_BULK_NEED, err))
+		return err_context(err, "no room for more zones and sets: what is kept free on the disk is for switches");
+	return room_in_map(&w->catalog, CATALOG_BULK_NEED + w->catalog_head_room, "catalog-map-size", err);
 }
 
 int writer_images_begin(struct store_writer *w, bool bulk, uint64_t need, MDB_txn **txn, struct err *err)
@@ -243,7 +252,7 @@ int writer_images_begin(struct store_writer *w, bool bulk, uint64_t need, MDB_tx
 		return err_set(err, ERR_UNAVAILABLE, "an earlier commit failed: the writer must be restarted");
 	if (bulk && env_reserve(&w->images, need, err))
 		return err_context(err, "no room for a set: what is kept free on the disk is for switches");
-	if (bulk && room_in_map(w, need, err))
+	if (bulk && room_in_map(&w->images, need + w->images_head_room, "images-map-size", err))
 		return -1;
 	if (env_begin_write(&w->images, txn, err))
 		return -1;

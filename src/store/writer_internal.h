@@ -7,6 +7,7 @@
 #include "store/writer.h"
 
 #define SLICE_PAGES 128     /* dirty pages of one slice of bulk, at most about */
+#define CATALOG_BULK_NEED (1u << 20)    /* octets that a transaction of bulk may take in the catalog */
 
 struct store_writer {
 	struct store_env catalog, images;
@@ -32,6 +33,8 @@ static inline void chunk_key(uint8_t key[CHUNK_KEY_SIZE], uint64_t image, unsign
 /* Begin and end of a slice in the images environment. bulk: ERR_FULL unless
  * the head-room stays free behind need more octets. */
 int writer_images_begin(struct store_writer *, bool bulk, uint64_t need, MDB_txn **, struct err *);
+/* The same for the catalog: what a transaction of bulk asks before it begins. */
+int writer_catalog_room(struct store_writer *, struct err *);
 int writer_images_commit(struct store_writer *, MDB_txn *, struct err *);
 
 #endif

@@ -332,11 +332,82 @@ static void test_a_full_map(void **state)
 	assert_sound(&scene);
 }
 
+/* Zones first to first + 49, each with a row of a kilobyte, in one transaction. */
+static int add_fifty(unsigned first)
+{
+	char properties[900];
+	struct catalog_txn *t;
+
+	err_clear(&scene.err);
+	memset(properties, 'p', sizeof properties - 1);
+	properties[sizeof properties - 1] = '\0';
+	if (catalog_begin_bulk(scene.writer, &t, &scene.err))
+		return -1;
+	for (unsigned i = first; i < first + 50; i++) {
+		uint8_t apex[NAME_MAX_SIZE];
+		char name[32];
+		struct zone_row zone;
+		size_t size;
+
+		/* not in order, as names come */
+		snprintf(name, sizeof name, "z%08x.example", i * 2654435761u);
+		size = apex_of(name, apex);
+		if (catalog_zone_add(t, apex, size, &zone, &scene.err) ||
+		    catalog_zone_set_properties(t, apex, size, properties, &scene.err)) {
+			catalog_abort(t);
+			return -1;
+		}
+	}
+	return catalog_commit(t, NULL, NULL, &scene.err);
+}
+
+/* A full catalog stops who adds rows in numbers, never a switch. */
+static void test_a_full_catalog(void **state)
+{
+	struct store_space catalog, images;
+	unsigned zones = 0;
+	int rc;
+
+	scene_end(&scene);
+	memset(&scene, 0, sizeof scene);
+	scene.map = 8 << 20;
+	scene_begin(&scene);
+	must(&scene, scene_zone_add(&scene, A));
+	must(&scene, scene_import_text(&scene, A, "old", 1, "old"));
+	must(&scene, scene_import_text(&scene, A, "new", 1, "new"));
+	must(&scene, scene_cutover(&scene, A "@old", false, NULL));
+	while (!(rc = add_fifty(zones)) && zones < 20000)
+		zones += 50;
+	must_fail(&scene, ERR_FULL, rc);
+	assert_non_null(strstr(scene.err.message, "catalog-map-size"));
+	must(&scene, store_space(scene.writer, &catalog, &images, &scene.err));
+	assert_true(zones >= 1000 && catalog.map - catalog.used >= 1 << 20);
+	for (int i = 0; i < 100; i++) {
+		must(&scene, scene_cutover(&scene, A "@new", true, NULL));
+		must(&scene, scene_rollback(&scene, A, NULL));
+	}
+	must_fail(&scene, ERR_FULL, add_fifty(zones));
+	assert_sound(&scene);
+	for (unsigned i = 0; i < zones; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "z%08x.example", i * 2654435761u);
+		must(&scene, scene_zone_remove(&scene, name));
+	}
+	must(&scene, add_fifty(zones));
+	assert_sound(&scene);
+}
+
 /* On a full disk there is what was kept: bulk stops, switches go on. */
 static void test_a_full_disk(void **state)
 {
+	unsigned zones = 0;
+
 	disk_full(scene.dir, true);
 	must_fail(&scene, ERR_FULL, import_large("large", 60000));
+	while (!add_fifty(zones) && zones < 40000)
+		zones += 50;
+	must_fail(&scene, ERR_FULL, add_fifty(zones));
 	for (int i = 0; i < 100; i++) {
 		must(&scene, scene_cutover(&scene, A "@new", true, NULL));
 		must(&scene, scene_rollback(&scene, A, NULL));
@@ -366,6 +437,7 @@ int main(void)
 		with_store(test_empty_transactions),
 		with_store(test_stale_readers_are_cleared),
 		with_store(test_a_full_map),
+		with_store(test_a_full_catalog),
 		with_store(test_a_full_disk),
 	};
 
