@@ -323,7 +323,7 @@ def drop_rights():
         s.expect(operators.gr_name in replies[1]['error']['message'] and ZONE + '@new' in replies[1]['error']['message'],
                  'set or group is not named: %s', replies[1])
         s.expect(d.set(ZONE, 'spare2') is not None, 'half of a refused command was done')
-        s.expect('drop of nobody' in d.log_text(), 'the log does not tell of the attempt')
+        s.expect('drop by nobody (pid' in d.log_text() and 'denied' in d.log_text(), 'the log does not tell of the attempt')
         s.equal([r['ok'] for r in as_member(operators, dict(command='drop', sets=[ZONE + '@new']))], [True], 'an operator')
 
 
