@@ -28,5 +28,6 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/writer_bulk.c src/daemon/writer_intake.h \
 	src/daemon/writer_commands.c \
 	src/daemon/writer_edition.c \
+	src/daemon/writer_many.c \
 	src/daemon/writer_portfolio.c
 EXTRA_DIST += src/daemon/BACKUP.md

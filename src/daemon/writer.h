@@ -1,7 +1,8 @@
 /*
  * The writer's own parts: writer.c has the loop and the two queues,
  * writer_commands.c what is done now (one transaction each), writer_bulk.c
- * what is done in slices. Known to these three files only.
+ * what is done in slices, writer_many.c what is either. Known to the writer's
+ * files only.
  */
 #ifndef DAEMON_WRITER_H
 #define DAEMON_WRITER_H
@@ -64,6 +65,13 @@ void writer_add_bulk(struct writer *, struct bulk *);
 /* ---- writer_commands.c ------------------------------------------------------ */
 /* Runs a request that is one transaction and replies. false: no such command. */
 bool writer_run_now(struct writer *, struct pending *);
+
+/* ---- writer_many.c ---------------------------------------------------------- */
+/* Does the request name more than one transaction of "now" should take? */
+bool many_is_bulk(const json_t *request);
+bool many_adds(const json_t *request);  /* rows in numbers: catalog_begin_bulk */
+json_t *many_run(struct catalog_txn *, const json_t *request, struct err *);
+struct bulk *many_begin(struct pending *);     /* NULL: no memory */
 
 /* ---- writer_bulk.c ---------------------------------------------------------- */
 /* Makes a job of the request; takes json and fd out of it. false: no such. */

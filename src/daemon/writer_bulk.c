@@ -577,6 +577,8 @@ bool writer_begin_bulk(struct writer *w, struct pending *p)
 		job = edition_begin(p, command[0] == 'f');
 	else if (strcmp(command, "put-zones") == 0)
 		job = portfolio_begin(p);
+	else if (many_is_bulk(p->json))
+		job = many_begin(p);
 	else
 		return false;
 	if (job) {

@@ -1,4 +1,5 @@
-/* The writer's commands that are one transaction each. */
+/* The writer's commands that are one transaction each; those that name many
+ * zones or sets are in writer_many.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,32 +33,6 @@ int writer_zone(struct catalog_txn *txn, const char *text, struct zone_row *zone
 
 /* ---- zones ---------------------------------------------------------------------- */
 
-static json_t *zone_add(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	const json_t *zones = json_object_get(request, "zones"), *properties = json_object_get(request, "properties");
-	struct zone_row *zone = malloc(sizeof *zone);
-	json_t *added = json_array();
-
-	for (size_t i = 0; zone && i < json_array_size(zones); i++) {
-		uint8_t apex[NAME_MAX_SIZE];
-		char name[NAME_TEXT_MAX];
-		size_t size;
-
-		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
-		    catalog_zone_add(txn, apex, size, zone, err) < 0 ||
-		    (properties && (properties_change(zone->properties, sizeof zone->properties, properties, err) < 0 ||
-				    catalog_zone_set_properties(txn, apex, size, zone->properties, err) < 0)))
-			break;
-		json_array_append_new(added, json_string(name_to_text_short(name, apex)));
-	}
-	free(zone);
-	if (err->code) {
-		json_decref(added);
-		return NULL;
-	}
-	return json_pack("{s:o}", "zones", added);
-}
-
 static json_t *zone_set(struct catalog_txn *txn, const json_t *request, struct err *err)
 {
 	struct zone_row zone;
@@ -67,28 +42,6 @@ static json_t *zone_set(struct catalog_txn *txn, const json_t *request, struct e
 	    catalog_zone_set_properties(txn, zone.apex, zone.apex_size, zone.properties, err) < 0)
 		return NULL;
 	return json_pack("{s:o}", "zone", zone_json(txn, &zone));
-}
-
-static json_t *zone_remove(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	const json_t *zones = json_object_get(request, "zones");
-	json_t *removed = json_array();
-	struct who who;
-
-	who_from_json(&who, json_object_get(request, "who"));
-	for (size_t i = 0; i < json_array_size(zones); i++) {
-		uint8_t apex[NAME_MAX_SIZE];
-		char name[NAME_TEXT_MAX];
-		size_t size;
-
-		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
-		    catalog_zone_remove(txn, apex, size, &who, json_text(request, "note"), err) < 0) {
-			json_decref(removed);
-			return NULL;
-		}
-		json_array_append_new(removed, json_string(name_to_text_short(name, apex)));
-	}
-	return json_pack("{s:o}", "zones", removed);
 }
 
 static json_t *serial(struct catalog_txn *txn, const json_t *request, struct err *err)
@@ -108,91 +61,10 @@ static json_t *serial(struct catalog_txn *txn, const json_t *request, struct err
 	return json_pack("{s:s,s:I,s:I}", "zone", json_text(request, "zone"), "from_serial", (json_int_t)zone.served_serial, "serial", n);
 }
 
-static json_t *drop(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	const json_t *sets = json_object_get(request, "sets");
-	json_t *dropped = json_array();
-
-	for (size_t i = 0; i < json_array_size(sets); i++) {
-		const char *text = json_string_value(json_array_get(sets, i));
-		uint8_t apex[NAME_MAX_SIZE];
-		char name[SET_NAME_MAX + 1], full[SET_TEXT_MAX];
-		struct zone_row zone;
-		struct set_row set;
-		size_t size;
-
-		if (control_parse_set(text, apex, &size, name, err) < 0)
-			break;
-		if (!name[0]) {
-			err_set(err, ERR_BAD_REQUEST, "drop takes sets, ZONE@SET: \"%s\" names none", text);
-			break;
-		}
-		if (catalog_zone(txn, apex, size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, name, &set, err) < 0)
-			break;
-		/* stagers make and drop what nobody was answered from; the rest
-		 * may be somebody's way back */
-		if ((set.flags & SET_SERVED) && json_number(request, "right") < RIGHT_SWITCH) {
-			err_set(err, ERR_DENIED, "%s was served once", set_text(full, apex, set.name));
-			break;
-		}
-		if (catalog_set_drop(txn, set.id, err) < 0)
-			break;
-		json_array_append_new(dropped, json_string(set_text(full, apex, set.name)));
-	}
-	if (err->code) {
-		json_decref(dropped);
-		return NULL;
-	}
-	return json_pack("{s:o}", "dropped", dropped);
-}
-
-/* ---- groups --------------------------------------------------------------------- */
-
-static int each_zone(struct catalog_txn *txn, const json_t *request, const char *group,
-	int (*act)(struct catalog_txn *, const char *, const uint8_t *, size_t, struct err *), struct err *err)
-{
-	const json_t *zones = json_object_get(request, "zones");
-
-	for (size_t i = 0; i < json_array_size(zones); i++) {
-		uint8_t apex[NAME_MAX_SIZE];
-		size_t size;
-
-		if (control_parse_zone(json_string_value(json_array_get(zones, i)), apex, &size, err) < 0 ||
-		    act(txn, group, apex, size, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static json_t *group_reply(const json_t *request)
-{
-	json_t *zones = json_object_get(request, "zones");
-
-	return json_pack("{s:s,s:o}", "group", json_text(request, "group"), "zones", zones ? json_incref(zones) : json_array());
-}
-
-static json_t *group_create(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	const char *group = json_text(request, "group");
-
-	if (catalog_group_create(txn, group, err) < 0 || each_zone(txn, request, group, catalog_group_add, err) < 0)
-		return NULL;
-	return group_reply(request);
-}
-
 static json_t *group_delete(struct catalog_txn *txn, const json_t *request, struct err *err)
 {
-	return catalog_group_delete(txn, json_text(request, "group"), err) < 0 ? NULL : group_reply(request);
-}
-
-static json_t *group_add(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	return each_zone(txn, request, json_text(request, "group"), catalog_group_add, err) < 0 ? NULL : group_reply(request);
-}
-
-static json_t *group_remove(struct catalog_txn *txn, const json_t *request, struct err *err)
-{
-	return each_zone(txn, request, json_text(request, "group"), catalog_group_remove, err) < 0 ? NULL : group_reply(request);
+	return catalog_group_delete(txn, json_text(request, "group"), err) < 0 ? NULL :
+		json_pack("{s:O,s:[]}", "group", json_object_get(request, "group"), "zones");
 }
 
 /* ---- switches ------------------------------------------------------------------- */
@@ -474,24 +346,23 @@ static const struct now_command {
 	json_t *(*run)(struct catalog_txn *, const json_t *request, struct err *);   /* in a transaction */
 	json_t *(*look)(struct writer *, const json_t *request, struct err *);       /* without one */
 	bool leaves_garbage;
-	bool adds;              /* rows in numbers: not into what is kept for switches */
 } commands[] = {
-	{ "zone-add", zone_add, NULL, false, true },
-	{ "zone-set", zone_set, NULL, false, false },
-	{ "zone-remove", zone_remove, NULL, true, false },
-	{ "cutover", cutover, NULL, false, false },
-	{ "rollback", rollback, NULL, false, false },
-	{ "confirm", confirm, NULL, false, false },
-	{ "group-create", group_create, NULL, false, true },
-	{ "group-delete", group_delete, NULL, false, false },
-	{ "group-add", group_add, NULL, false, true },
-	{ "group-remove", group_remove, NULL, false, false },
-	{ "drop", drop, NULL, true, false },
-	{ "serial", serial, NULL, false, false },
-	{ "space", NULL, space, false, false },
-	{ "pause-deletions", NULL, pause_deletions, false, false },
-	{ "resume-deletions", NULL, resume_deletions, false, false },
-	{ NULL, NULL, NULL, false, false },
+	{ "zone-add", many_run, NULL, false },
+	{ "zone-set", zone_set, NULL, false },
+	{ "zone-remove", many_run, NULL, true },
+	{ "cutover", cutover, NULL, false },
+	{ "rollback", rollback, NULL, false },
+	{ "confirm", confirm, NULL, false },
+	{ "group-create", many_run, NULL, false },
+	{ "group-delete", group_delete, NULL, false },
+	{ "group-add", many_run, NULL, false },
+	{ "group-remove", many_run, NULL, false },
+	{ "drop", many_run, NULL, true },
+	{ "serial", serial, NULL, false },
+	{ "space", NULL, space, false },
+	{ "pause-deletions", NULL, pause_deletions, false },
+	{ "resume-deletions", NULL, resume_deletions, false },
+	{ NULL, NULL, NULL, false },
 };
 
 /* Each request is a commit of its own: the error of one is not another's. */
@@ -501,7 +372,7 @@ static json_t *run_in_transaction(struct writer *w, const struct now_command *c,
 	bool changed = false;
 	json_t *reply;
 
-	if ((c->adds ? catalog_begin_bulk : catalog_begin)(w->store, &txn, err) < 0)
+	if ((many_adds(request) ? catalog_begin_bulk : catalog_begin)(w->store, &txn, err) < 0)
 		return NULL;
 	reply = c->run(txn, request, err);
 	if (!reply) {

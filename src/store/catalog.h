@@ -153,6 +153,12 @@ int catalog_begin_bulk(struct store_writer *, struct catalog_txn **, struct err 
 int catalog_commit(struct catalog_txn *, uint64_t *id, bool *changed, struct err *);
 void catalog_abort(struct catalog_txn *);
 
+/* A command in several transactions is one entry of the history: the id of the
+ * entry that this one writes (0: none so far), and going on with it in another,
+ * by the same command. */
+uint64_t catalog_history_open(const struct catalog_txn *);
+int catalog_history_continue(struct catalog_txn *, uint64_t id, struct err *);
+
 int catalog_zone_add(struct catalog_txn *, const uint8_t *apex, size_t size, struct zone_row *, struct err *);
 /* Its sets become dropping; its last served serial stays behind. */
 int catalog_zone_remove(struct catalog_txn *, const uint8_t *apex, size_t size, const struct who *, const char *note, struct err *);

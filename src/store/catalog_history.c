@@ -225,6 +225,18 @@ int history_begin(struct catalog_txn *t, enum switch_kind kind, const struct who
 	return 0;
 }
 
+uint64_t catalog_history_open(const struct catalog_txn *t)
+{
+	return t->history.open ? t->history.row.id : 0;
+}
+
+int catalog_history_continue(struct catalog_txn *t, uint64_t id, struct err *err)
+{
+	if (t->history.open)
+		return err_set(err, ERR_INTERNAL, "another entry of the history is open");
+	return history_reopen(t, id, err);
+}
+
 static int flush_chunk(struct catalog_txn *t, struct err *err)
 {
 	struct history_writer *h = &t->history;

@@ -157,30 +157,18 @@ static int send_files(void *arg, struct tool *tool, unsigned n, struct err *err)
 
 static int show_directory(struct tool *tool, const json_t *reply)
 {
-	const json_t *failed = json_object_get(reply, "failed"), *removed = json_object_get(reply, "removed"), *one;
-	int64_t failures = reply_number(reply, "failures");
+	const json_t *removed = json_object_get(reply, "removed"), *one;
+	int64_t failures = reply_number(reply, "failures"), named = (int64_t)json_array_size(json_object_get(reply, "failed"));
 	char zones[32], live[32], same[32], staged[32], number[32];
 	size_t i;
-
-	if (failures < (int64_t)json_array_size(failed))
-		failures = (int64_t)json_array_size(failed);
 
 	tool_note(tool, "%s zones: %s live, %s staged, %s unchanged, %zu removed, %s failed",
 		terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "live"), live),
 		terminal_number(reply_number(reply, "staged"), staged), terminal_number(reply_number(reply, "unchanged"), same),
-		json_array_size(removed), terminal_number(failures, number));
+		json_array_size(removed), terminal_number(failures < named ? named : failures, number));
 	json_array_foreach(removed, i, one)
 		tool_note(tool, "removed: %s", json_string_value(one) ? json_string_value(one) : "");
-	json_array_foreach(failed, i, one) {
-		fputs("failed: ", tool->say);
-		terminal_put(tool->say, reply_text(one, *reply_text(one, "file") ? "file" : "zone"));
-		fputs(": ", tool->say);
-		terminal_put(tool->say, reply_text(json_object_get(one, "error"), "message"));
-		putc('\n', tool->say);
-	}
-	if (failures > (int64_t)i)
-		fprintf(tool->say, "... and %s more\n", terminal_number(failures - (int64_t)i, number));
-	return json_array_size(failed) ? STATUS_PART : STATUS_DONE;
+	return show_failed(tool, reply);
 }
 
 static int import_directory(struct tool *tool, const struct args *args)
@@ -217,9 +205,7 @@ static int import_directory(struct tool *tool, const struct args *args)
 	files_list_free(&import.list);
 	if (status != STATUS_DONE)
 		return status;
-	status = json_array_size(json_object_get(reply, "failed")) ? STATUS_PART : STATUS_DONE;
-	if (!tool_print_json(tool, reply))
-		status = show_directory(tool, reply);
+	status = tool_print_json(tool, reply) ? show_failed(tool, reply) : show_directory(tool, reply);
 	json_decref(reply);
 	return status;
 }

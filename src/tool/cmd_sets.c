@@ -80,10 +80,12 @@ int command_drop(struct tool *tool, const struct args *args)
 	status = session_ask(tool, request, -1, NULL, &reply);
 	if (status != STATUS_DONE)
 		return status;
+	n = json_object_get(reply, "failed") ? json_array_size(json_object_get(reply, "dropped")) : n;
 	if (!tool_print_json(tool, reply))
 		tool_note(tool, "%zu set%s dropped; the space comes back in the background", n, n == 1 ? "" : "s");
+	status = show_failed(tool, reply);
 	json_decref(reply);
-	return STATUS_DONE;
+	return status;
 }
 
 /* Here the problems are what was asked for: on out, and with -q, too. */

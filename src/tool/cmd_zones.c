@@ -112,9 +112,10 @@ static int simple(struct tool *tool, json_t *request, const char *done)
 	if (status != STATUS_DONE)
 		return status;
 	if (!tool_print_json(tool, reply))
-		tool_note(tool, "%s", done);
+		tool_note(tool, "%s", json_object_get(reply, "failed") ? "done, but for these:" : done);
+	status = show_failed(tool, reply);
 	json_decref(reply);
-	return STATUS_DONE;
+	return status;
 }
 
 int command_zone_add(struct tool *tool, const struct args *args)

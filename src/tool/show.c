@@ -303,3 +303,28 @@ void show_groups(struct tool *tool, const json_t *groups)
 	}
 	table_print(t, "no groups");
 }
+
+int show_failed(struct tool *tool, const json_t *reply)
+{
+	const json_t *failed = json_object_get(reply, "failed"), *one;
+	int64_t more = reply_number(reply, "failures") - (int64_t)json_array_size(failed);
+	char number[32];
+	size_t i;
+
+	if (!json_array_size(failed))
+		return STATUS_DONE;
+	if (tool->json)
+		return STATUS_PART;
+	json_array_foreach(failed, i, one) {
+		const char *key = *reply_text(one, "file") ? "file" : *reply_text(one, "set") ? "set" : "zone";
+
+		fputs("failed: ", tool->say);
+		terminal_put(tool->say, reply_text(one, key));
+		fputs(": ", tool->say);
+		terminal_put(tool->say, reply_text(json_object_get(one, "error"), "message"));
+		putc('\n', tool->say);
+	}
+	if (more > 0)
+		fprintf(tool->say, "... and %s more\n", terminal_number(more, number));
+	return STATUS_PART;
+}

@@ -24,6 +24,9 @@ void show_diff_counts(struct tool *, const json_t *reply);
 void show_diff(struct tool *, const json_t *reply);
 /* file:line:column: severity: message [rule]. */
 void show_problem(struct tool *, FILE *, const json_t *problem);
+/* What "failed" of a reply says could not be done, if anything; with --json it
+ * is said already. STATUS_DONE or STATUS_PART. */
+int show_failed(struct tool *, const json_t *reply);
 /* A command that the daemon names, as it can be pasted here: with our -s, and
  * each word quoted where the shell needs it. malloc'd; NULL: no memory. */
 char *show_command(const struct tool *, const char *command);

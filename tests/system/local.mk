@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	tests/system/history.py \
 	tests/system/jobs.py \
 	tests/system/lists.py \
+	tests/system/many.py \
 	tests/system/serials.py \
 	tests/system/staging.py \
 	tests/system/start.py \

@@ -372,6 +372,11 @@ static void zone_properties(void **state)
 	run_reply(&run, "zone remove --yes a.example b.example", "{\"ok\":true}\n");
 	has(run.server.lines, "\"zones\":[\"a.example\",\"b.example\"]");
 	run_free(&run);
+	run_reply(&run, "zone remove --yes a.example b.example", "{\"ok\":true,\"zones\":[\"a.example\"],\"failures\":1,"
+		"\"failed\":[{\"zone\":\"b.example\",\"error\":{\"code\":\"no-such-zone\",\"message\":\"it is gone\"}}]}\n");
+	assert_int_equal(run.status, STATUS_PART);
+	has(run.say, "failed: b.example: it is gone");
+	run_free(&run);
 }
 
 static void stop_waits_for_the_end(void **state)
