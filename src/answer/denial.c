@@ -113,15 +113,14 @@ static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, u
 	return c->above;
 }
 
-static void put_nsec3_wildcard(struct composer *c, const struct nsec3_params *p, unsigned label)
+static struct nsec3_place nsec3_find_wildcard(const struct composer *c, const struct nsec3_params *p, unsigned label)
 {
 	uint8_t buf[NAME_MAX_SIZE + 2 + NAME_MAX_SIZE];
 	size_t size = find_wildcard_name(c->view, c->name, label, buf);
 
+	/* not longer than the name: of that, a label at least is left out */
 	memcpy(buf + size, c->view->apex, c->view->apex_size);
-	size += c->view->apex_size;
-	if (size <= NAME_MAX_SIZE)
-		put_proof(c, nsec3_find(c, p, buf, size).found, TYPE_NSEC3);
+	return nsec3_find(c, p, buf, size + c->view->apex_size);
 }
 
 /* ---- what the composer asks for ------------------------------------------------- */
@@ -146,6 +145,7 @@ static enum denial_kind denial_kind(struct composer *c, struct nsec3_params *p)
 
 void denial_no_name(struct composer *c, const struct find *f)
 {
+	struct nsec3_place place;
 	struct nsec3_params p;
 
 	switch (denial_kind(c, &p)) {
@@ -154,7 +154,8 @@ void denial_no_name(struct composer *c, const struct find *f)
 		put_nsec_of_wildcard(c, f->label);
 		break;
 	case DENIAL_NSEC3:
-		put_nsec3_wildcard(c, &p, put_encloser(c, &p, f->label));
+		place = nsec3_find_wildcard(c, &p, put_encloser(c, &p, f->label));
+		put_proof(c, place.found, TYPE_NSEC3);
 		break;
 	case DENIAL_NONE:
 		break;
@@ -175,7 +176,10 @@ void denial_no_data(struct composer *c, const struct find *f)
 	case DENIAL_NSEC3:
 		if (f->wildcard) {
 			put_encloser(c, &p, f->label);
-			put_nsec3_wildcard(c, &p, f->label);
+			place = nsec3_find_wildcard(c, &p, f->label);
+			/* it may be an empty non-terminal that opt-out left out */
+			if (place.matches)
+				put_proof(c, place.found, TYPE_NSEC3);
 			break;
 		}
 		place = nsec3_find_suffix(c, &p, 0);

@@ -224,15 +224,20 @@ void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 
 /* What ldns thinks of it. Its check for NSEC knows the parent's wildcard only,
- * the one for NSEC3 no closest encloser that is the root. */
-static void check_with_ldns(const struct signed_zone *z, const ldns_pkt *p, const ldns_rdf *name, uint16_t type, enum proved kind)
+ * the one for NSEC3 no closest encloser that is the root, and no empty
+ * non-terminal that opt-out left out. */
+static void check_with_ldns(const struct signed_zone *z, const ldns_pkt *p, const ldns_rdf *name, uint16_t type,
+	const struct proof *proof)
 {
+	enum proved kind = proof->kind;
 	ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(p), 0);
 	ldns_rr_list *denials, *sigs;
 	ldns_status s = LDNS_STATUS_OK;
 	ldns_rdf *parent;
 
 	if ((kind != PROVED_NO_NAME && kind != PROVED_NO_DATA) || !ldns_dname_label_count(z->apex))
+		return;
+	if (kind == PROVED_NO_DATA && proof->opt_out && type != TYPE_DS)
 		return;
 	parent = ldns_dname_left_chop(name);
 	if (__lsan_disable)
@@ -252,7 +257,7 @@ static void check_with_ldns(const struct signed_zone *z, const ldns_pkt *p, cons
 	ldns_rdf_deep_free(parent);
 }
 
-static unsigned asked[3], proofs[PROVED_CHAIN_ENDS + 1], truncated;
+static unsigned asked[3], proofs[PROVED_CHAIN_ENDS + 1], opted_out[PROVED_CHAIN_ENDS + 1], truncated;
 
 static void check_proof(const struct signed_zone *z, const ldns_pkt *p, const ldns_rdf *name, uint16_t type)
 {
@@ -268,8 +273,9 @@ static void check_proof(const struct signed_zone *z, const ldns_pkt *p, const ld
 		tell(p, "the reply proves something else than the zone says");
 	check_ttls(p, NEGATIVE_TTL);
 	if (!proof.steps)
-		check_with_ldns(z, p, name, type, proof.kind);
+		check_with_ldns(z, p, name, type, &proof);
 	proofs[proof.kind]++;
+	opted_out[proof.kind] += proof.opt_out;
 }
 
 /* RFC 3225 3: who does not ask for them gets none. */
@@ -393,6 +399,7 @@ static void check_all(enum sign_kind kind, uint16_t iterations, const char *salt
 {
 	memset(asked, 0, sizeof asked);
 	memset(proofs, 0, sizeof proofs);
+	memset(opted_out, 0, sizeof opted_out);
 	truncated = 0;
 	check_zone("example.", example_zone, kind, iterations, salt);
 	check_zone(".", root_zone, kind, iterations, salt);
@@ -420,6 +427,9 @@ static void test_nsec3_salted(void **state)
 static void test_nsec3_opt_out(void **state)
 {
 	check_all(SIGN_NSEC3_OPT_OUT, 0, "");
+	/* it was met where it matters: no DS at a cut, names and data that
+	 * may be there unsigned */
+	assert_true(opted_out[PROVED_INSECURE_REFERRAL] && opted_out[PROVED_NO_DATA] && opted_out[PROVED_NO_NAME]);
 }
 
 static int setup(void **state)

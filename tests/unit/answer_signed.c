@@ -84,6 +84,31 @@ static void sign(ldns_dnssec_zone *zone, ldns_key_list *keys, enum sign_kind kin
 	ldns_rr_list_free(made);
 }
 
+static bool has_type(const ldns_rr_list *list, const ldns_rdf *owner, ldns_rr_type type)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
+		if (ldns_rr_get_type(ldns_rr_list_rr(list, i)) == type && ldns_dname_compare(ldns_rr_owner(ldns_rr_list_rr(list, i)), owner) == 0)
+			return true;
+	return false;
+}
+
+/* At or below a cut without DS: what opt-out leaves out of the chain (ldns
+ * only sets the flag), with the empty non-terminals above it. */
+static bool is_opted_out(const struct signed_zone *z, const ldns_rr *rr)
+{
+	ldns_rdf *name = ldns_rdf_clone(ldns_rr_owner(rr)), *above;
+	bool out = false;
+
+	while (!out && ldns_dname_compare(name, z->apex) != 0) {
+		out = has_type(z->plain, name, LDNS_RR_TYPE_NS) && !has_type(z->plain, name, LDNS_RR_TYPE_DS);
+		above = ldns_dname_left_chop(name);
+		ldns_rdf_deep_free(name);
+		name = above;
+	}
+	ldns_rdf_deep_free(name);
+	return out && z->kind == SIGN_NSEC3_OPT_OUT;
+}
+
 void signed_zone_make(struct signed_zone *z, const char *origin, const char *text, enum sign_kind kind,
 	uint16_t iterations, const char *salt)
 {
@@ -99,8 +124,14 @@ void signed_zone_make(struct signed_zone *z, const char *origin, const char *tex
 	ldns_key_set_keytag(ldns_key_list_key(keys, 0), ldns_calc_keytag(dnskey));
 	ldns_rr_set_ttl(dnskey, 3600);
 	ldns_rr_list_push_rr(z->keys, dnskey);
-	for (size_t i = 0; i < ldns_rr_list_rr_count(z->plain); i++)
-		ldns_dnssec_zone_add_rr(zone, ldns_rr_clone(ldns_rr_list_rr(z->plain, i)));
+	for (size_t i = 0; i < ldns_rr_list_rr_count(z->plain); i++) {
+		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(z->plain, i));
+
+		if (is_opted_out(z, rr))
+			ldns_rr_list_push_rr(all, rr);
+		else
+			ldns_dnssec_zone_add_rr(zone, rr);
+	}
 	ldns_dnssec_zone_add_rr(zone, ldns_rr_clone(dnskey));
 	sign(zone, keys, kind, iterations, salt);
 	for (ldns_rbnode_t *n = ldns_rbtree_first(zone->names); n != LDNS_RBTREE_NULL; n = ldns_rbtree_next(n))
