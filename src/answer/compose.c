@@ -50,10 +50,11 @@ struct response_owner compose_node_owner(const struct composer *c, const uint8_t
 	return owner;
 }
 
-/* What is not as it lies in the store. */
+/* What is not as it lies in the store: between begin and end the RRset, behind
+ * it its RRSIGs. */
 static void adjust(struct composer *c, const struct rrset *s, uint32_t begin, uint32_t end)
 {
-	if (s->type == TYPE_SOA && !c->zone->serial_fixed)
+	if (s->type == TYPE_SOA && begin < end && !c->zone->serial_fixed)
 		store_be32(c->response.base + end - SOA_TAIL, c->zone->served_serial);
 	else if ((s->type == TYPE_NSEC || s->type == TYPE_NSEC3) && compose_apex(c))
 		response_cap_ttl(&c->response, begin, c->response.size, c->negative_ttl);
@@ -431,6 +432,7 @@ static unsigned add_signatures(struct composer *c, const struct find *f)
 	struct rrset s;
 
 	for (unsigned i = 0; i < node_rrsets(f->at.node) && (c->tcp || !n); i++) {
+		uint32_t begin = c->response.size;
 		struct response_rrs rrs;
 
 		if (!image_rrset_at(f->at.image, f->at.node, i, &s))
@@ -447,6 +449,7 @@ static unsigned add_signatures(struct composer *c, const struct find *f)
 			compose_full(c);
 			break;
 		}
+		adjust(c, &s, begin, begin);
 	}
 	return n;
 }

@@ -3,11 +3,11 @@
  * a first octet that says over what it came and who is asked, then the
  * message; or, with its highest bit, choices of which a question is made, so
  * that names which the zones know come often enough. What holds for every reply is in tests/unit/reply_check.c; a reply
- * out of a signed zone has to prove what it says (answer_signed.c).
+ * out of a signed zone has to prove what it says (answer_proof.c).
  */
 #include "config.h"
 
-#include "../unit/answer_signed.h"
+#include "../unit/answer_proof.h"
 #include "../unit/answer_texts.h"
 #include "../unit/reply_check.h"
 

@@ -22,7 +22,6 @@ endif
 EXTRA_DIST += tests/fuzz/replay.c
 check_PROGRAMS += $(FUZZ_HARNESSES)
 
-.PHONY: fuzzers print-fuzzers
 fuzzers: $(FUZZ_HARNESSES)
 print-fuzzers:
 	@echo $(FUZZ_HARNESSES)

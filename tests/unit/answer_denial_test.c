@@ -1,7 +1,7 @@
 /*
  * Proofs of what is not there: zones signed by ldns, asked for every name at,
  * below and beside every owner, and each reply judged twice: a naive model
- * says what it has to be, a validator (answer_signed.c) whether it proves it.
+ * says what it has to be, a validator (answer_proof.c) whether it proves it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer_signed.h"
+#include "answer_proof.h"
 #include "answer_texts.h"
+#include "wire/nsec3.h"
 #include "wire/query.h"
 #include "wire/rrtype.h"
 
@@ -168,7 +169,7 @@ static uint8_t reply[65535];
 
 enum how { OVER_TCP, OVER_UDP, WITHOUT_DO };
 
-static ldns_pkt *ask(struct signed_zone *z, const ldns_rdf *name, uint16_t type, enum how how)
+static ldns_pkt *ask_with(struct signed_zone *z, const ldns_rdf *name, uint16_t type, bool tcp, bool dnssec, uint16_t payload)
 {
 	static uint8_t q[512];
 	struct test_store store = { .count = 1, .zone = { &z->zone } };
@@ -180,16 +181,21 @@ static ldns_pkt *ask(struct signed_zone *z, const ldns_rdf *name, uint16_t type,
 	memcpy(q + DNS_HEADER_SIZE, ldns_rdf_data(name), size);
 	store_be16(q + n, type);
 	store_be16(q + n + 2, CLASS_IN);
-	memcpy(q + n + 4, "\0\0\x29\x03\x20\0\0\x80\0\0\0", 11);
-	if (how == WITHOUT_DO)
-		q[n + 11] = 0;
+	memcpy(q + n + 4, "\0\0\x29\0\0\0\0\0\0\0\0", 11);
+	store_be16(q + n + 7, payload);
+	q[n + 11] = dnssec ? 0x80 : 0;
 	job = (struct answer_job){ .query = q, .query_size = (uint16_t)(n + 15), .reply = reply,
-		.reply_capacity = sizeof reply, .tcp = how != OVER_UDP };
+		.reply_capacity = sizeof reply, .tcp = tcp };
 	answer_batch_from(answerer, test_store_find, &store, &job, 1);
 	if (ldns_wire2pkt(&p, reply, job.reply_size) != LDNS_STATUS_OK)
 		fail_msg("ldns cannot read the reply");
-	assert_true(how != OVER_UDP || job.reply_size <= 800);
+	assert_true(tcp || job.reply_size <= payload);
 	return p;
+}
+
+static ldns_pkt *ask(struct signed_zone *z, const ldns_rdf *name, uint16_t type, enum how how)
+{
+	return ask_with(z, name, type, how != OVER_UDP, how != WITHOUT_DO, 800);
 }
 
 static void tell(const ldns_pkt *p, const char *what)
@@ -432,9 +438,95 @@ static void test_nsec3_opt_out(void **state)
 	assert_true(opted_out[PROVED_INSECURE_REFERRAL] && opted_out[PROVED_NO_DATA] && opted_out[PROVED_NO_NAME]);
 }
 
+/* At every size: truncated, and then every RRset is whole, or all is there. */
+static void check_sizes(enum sign_kind kind)
+{
+	static const struct { const char *name; uint16_t type; } questions[] = {
+		{ "www.example.", TYPE_A }, { "example.", TYPE_DNSKEY }, { "x.wild.example.", TYPE_MX }, { "x.wild.example.", TYPE_TXT },
+		{ "x.wcgone.example.", TYPE_A }, { "x.wcwild.example.", TYPE_A }, { "x.d.example.", TYPE_A }, { "y.d.example.", TYPE_A },
+		{ "host.sub.example.", TYPE_A }, { "host.secure.example.", TYPE_A }, { "tosecure.example.", TYPE_A },
+		{ "b.ent.example.", TYPE_A }, { "www.example.", TYPE_RRSIG }, { "www.example.", TYPE_ANY }, { "dsub.example.", TYPE_DS },
+	};
+	struct signed_zone z;
+	unsigned cut = 0, whole = 0;
+
+	signed_zone_make(&z, "example.", example_zone, kind, 0, "");
+	for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+		ldns_rdf *name = ldns_dname_new_frm_str(questions[i].name);
+		uint16_t type = questions[i].type;
+
+		for (uint16_t payload = 512; payload <= 1400; payload++) {
+			ldns_pkt *p = ask_with(&z, name, type, false, true, payload);
+			const char *bad = check_signatures(&z, p);
+
+			if (type == TYPE_RRSIG)
+				assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), !ldns_pkt_tc(p));
+			else if (bad)
+				tell(p, bad);
+			else if (!ldns_pkt_tc(p) && type != TYPE_ANY)
+				check_proof(&z, p, name, type);
+			cut += ldns_pkt_tc(p);
+			whole += !ldns_pkt_tc(p);
+			ldns_pkt_free(p);
+		}
+		ldns_rdf_deep_free(name);
+	}
+	assert_true(cut > 1000 && whole > 1000);
+	signed_zone_free(&z);
+}
+
+static void test_sizes(void **state)
+{
+	check_sizes(SIGN_NSEC);
+	check_sizes(SIGN_NSEC3);
+}
+
+/* RRSIGs are asked for by themselves: what there is, TTLs like the RRsets'. */
+static void test_signatures_asked_for(void **state)
+{
+	ldns_rdf *name = ldns_dname_new_frm_str("www.example.");
+	struct signed_zone z;
+	ldns_pkt *p;
+
+	signed_zone_make(&z, "example.", example_zone, SIGN_NSEC, 0, "");
+	p = ask(&z, name, TYPE_RRSIG, OVER_TCP);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), 3);         /* A, AAAA, NSEC */
+	check_ttls(p, NEGATIVE_TTL);
+	ldns_pkt_free(p);
+	p = ask(&z, name, TYPE_RRSIG, OVER_UDP);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), 1);
+	ldns_pkt_free(p);
+	p = ask(&z, name, TYPE_ANY, WITHOUT_DO);
+	assert_int_equal(ldns_rr_list_rr_count(ldns_pkt_answer(p)), 6);
+	check_ttls(p, NEGATIVE_TTL);
+	ldns_pkt_free(p);
+	signed_zone_free(&z);
+	ldns_rdf_deep_free(name);
+}
+
+/* More iterations than anybody validates are not computed. */
+static void test_too_many_iterations(void **state)
+{
+	ldns_rdf *name = ldns_dname_new_frm_str("missing.bare.");
+	struct signed_zone z;
+	struct proof proof;
+	ldns_pkt *p;
+
+	for (unsigned over = 0; over < 2; over++) {
+		signed_zone_make(&z, "bare.", bare_zone, SIGN_NSEC3, (uint16_t)(NSEC3_ITERATIONS_MAX + over), "");
+		p = ask(&z, name, TYPE_A, OVER_TCP);
+		assert_int_equal(ldns_pkt_get_rcode(p), LDNS_RCODE_NXDOMAIN);
+		assert_int_equal(prove(&z, p, name, TYPE_A, &proof) != NULL, over);
+		assert_int_equal(proof.records, over ? 0 : 1);
+		ldns_pkt_free(p);
+		signed_zone_free(&z);
+	}
+	ldns_rdf_deep_free(name);
+}
+
 static int setup(void **state)
 {
-	static const struct answer_options options = { .udp_payload_max = 1232, .tcp_idle_seconds = 30 };
+	static const struct answer_options options = { .udp_payload_max = 1400, .tcp_idle_seconds = 30 };
 
 	answerer = answerer_new(&options, TEST_HASH_KEY);
 	return !answerer;
@@ -450,7 +542,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nsec), cmocka_unit_test(test_nsec3), cmocka_unit_test(test_nsec3_salted),
-		cmocka_unit_test(test_nsec3_opt_out),
+		cmocka_unit_test(test_nsec3_opt_out), cmocka_unit_test(test_sizes), cmocka_unit_test(test_signatures_asked_for),
+		cmocka_unit_test(test_too_many_iterations),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -83,6 +83,10 @@ static size_t build_node(struct image_builder *b, const struct zone_record *r, s
 			s->count++;
 		}
 	}
+	/* signatures of what is not there are records of their own */
+	if (n && !sets[n - 1].count)
+		sets[n - 1] = (struct build_rrset){ .type = TYPE_RRSIG, .ttl = sets[n - 1].ttl, .records = sets[n - 1].sigs,
+			.count = sets[n - 1].sig_count };
 	if (image_builder_node(b, r->owner, r->owner_size, 0, sets, n, &err))
 		die("image_builder_node", err.message);
 	free(data);
