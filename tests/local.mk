@@ -21,5 +21,6 @@ TESTS += tests/includes.sh
 EXTRA_DIST += tests/includes.sh
 
 include tests/system/local.mk
+include tests/interop/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk

@@ -1,0 +1,66 @@
+"""The known differences between schwenkd and nsd, knotd and named, by cause: what each row
+lets pass, and what decides it: an RFC, or DESIGN.md's section 8. What no row explains
+fails. The words are described in judge.py."""
+from judge import Row
+
+TABLE = [
+    # what goes into which section
+    Row('apex NS beside an answer', 'section 8: authority and additional', 'nsd', 'positive theirs.positive',
+        ['authority - NS apex', 'authority - NS qname', 'authority - RRSIG(NS) *', 'additional - *', 'room - *', 'tc 0/1']),
+    Row('glue that does not fit', 'RFC 9471 3: TC', 'nsd named', 'referral udp', ['tc 1/0']),
+    Row('not all of the glue', 'RFC 9471 2.1: all in-domain glue', 'nsd', 'referral', ['additional + A *', 'additional + AAAA *']),
+    Row('addresses of a delegation to names in the zone', 'RFC 1034 4.3.2 3b', 'named', 'referral',
+        ['additional + A *', 'additional + AAAA *', 'additional + RRSIG(A) *', 'additional + RRSIG(AAAA) *']),
+    Row('glue as the address of an MX', 'section 8: names below a cut', 'knotd', 'positive q:MX|q:ANY', ['additional - *']),
+    Row('wildcard as the address of an MX', 'section 8: authority and additional', 'named', 'positive q:MX|q:ANY',
+        ['additional - A other', 'additional - RRSIG(A) other']),
+    Row('addresses of more than 13 targets', 'section 8: authority and additional', 'named', 'positive q:MX|q:ANY',
+        ['additional + *', 'room *']),
+    Row('addresses of the targets of SVCB and HTTPS', 'RFC 9460 4.1', 'named nsd', 'positive q:SVCB|q:HTTPS|q:ANY', ['additional + *']),
+    Row('denial of addresses of the targets of SVCB and HTTPS', 'RFC 9460 4.1', 'knotd', 'positive q:SVCB|q:HTTPS|q:ANY', ['additional - *NSEC*', 'room - *NSEC*']),
+    Row('room for addresses', 'section 8: authority and additional', 'nsd knotd named', 'udp', ['room *']),
+    Row('names are compressed less', 'RFC 1035 4.1.4', 'nsd knotd named', 'udp whole ours.tc', ['tc 1/0', 'rcode *']),
+    Row('names are compressed less', 'RFC 1035 4.1.4', 'knotd', 'udp q:RRSIG ours.tc', ['tc 1/0']),
+    Row('names are compressed more', 'RFC 1035 4.1.4', 'nsd knotd named', 'udp', ['tc 0/1']),
+    Row('rcode of a truncated reply', 'RFC 2181 9: to be ignored', 'nsd knotd named', 'udp ours.tc theirs.tc', ['rcode *']),
+    # odd questions
+    Row('MAILA, MAILB', 'section 8: type OPT, TSIG, TKEY, AXFR over UDP', 'named', 'q:MAILA|q:MAILB theirs:NOTIMP', ['*']),
+    Row('TTL of the SOA in a negative answer to type SOA', 'section 8: SOA in a negative answer', 'named', 'q:SOA',
+        ['authority ttl SOA *', 'authority ttl RRSIG(SOA) *']),
+    Row('ANY over UDP', 'RFC 8482 4.1', 'nsd knotd named', 'q:ANY udp', ['*']),
+    Row('ANY over TCP', 'section 8: ANY', 'nsd knotd', 'q:ANY tcp', ['*']),
+    Row('ANY below a DNAME', 'RFC 1034 4.3.2 3a: ANY matches the CNAME', 'nsd knotd', 'q:ANY dname', ['*']),
+    Row('RRSIG over UDP', 'section 8: ANY; type RRSIG', 'nsd named', 'q:RRSIG udp', ['answer - RRSIG(*', 'tc 0/1']),
+    Row('RRSIG over TCP', 'section 8: ANY; type RRSIG', 'knotd', 'q:RRSIG', ['answer + RRSIG(*']),
+    # several zones
+    Row('a CNAME or DNAME followed into another zone', 'section 8: CNAME or DNAME whose target lies in another zone', 'nsd',
+        'chain zone:family.test|zone:child.family.test|zone:plain.family.test|zone:grand.child.family.test|zone:orphan.other.test',
+        ['rcode *', 'answer - *', 'authority *', 'additional *', 'tc *']),
+    Row('no referral to a zone that is here', 'section 8: CNAME or DNAME whose target lies below a cut', 'named',
+        'chain referral zone:family.test|zone:child.family.test', ['authority + *', 'additional + *']),
+    # chains
+    Row('how far a chain goes', 'section 8: length of a CNAME or DNAME chain', 'nsd knotd named', 'endless',
+        ['answer + CNAME *', 'rcode NOERROR/SERVFAIL', 'tc 1/0']),
+    Row('types NSEC, NSEC3, RRSIG at a CNAME', 'section 8, RFC 4035 2.5', 'nsd knotd named',
+        'q:NSEC|q:NSEC3|q:RRSIG|q:SIG|q:NXT|q:KEY chain theirs.nodata', ['*']),
+    Row('DNAME that makes the name too long', 'RFC 6672 2.2', 'knotd', 'ours:YXDOMAIN theirs:NXDOMAIN',
+        ['rcode *', 'authority - *', 'tc 0/1']),
+    # DNSSEC
+    Row('DS in an unsigned zone', 'RFC 4035 3.1.4', 'nsd knotd named', 'referral do z:None', ['authority + DS *']),
+    Row('type NSEC at a cut', 'section 8: types NSEC, NSEC3, RRSIG', 'named', 'q:NSEC referral theirs.positive', ['*']),
+    Row('type NSEC at a cut', 'section 8: types NSEC, NSEC3, RRSIG', 'named', 'q:NSEC udp ours.tc', ['aa 0/1', 'tc 1/0']),
+    Row('no proof of an NSEC that a wildcard made', 'RFC 4035 3.1.3.3', 'knotd', 'q:NSEC positive',
+        ['authority + *NSEC* *', 'tc 1/0']),
+    Row('no proof of NODATA for types SIG, NXT, KEY', 'RFC 4035 3.1.3.1', 'named', 'q:SIG|q:NXT|q:KEY nodata',
+        ['authority + *NSEC*', 'tc 1/0']),
+    Row('order of names with an octet 0', 'RFC 4034 6.1', 'knotd', 'zero nxdomain', ['authority ? *NSEC* *']),
+    Row('proof of another name behind a DNAME', 'RFC 4035 3.1.3', 'nsd', 'dname', ['authority ? *NSEC* *', 'tc ?/?']),
+    Row('names below the owner of an NSEC3', 'RFC 5155 7.2.8', 'nsd', 'below-hash nxdomain', ['authority ? *NSEC3* hash', 'tc ?/?']),
+    Row('more NSEC3 than needed for a wildcard by its name', 'RFC 5155 7.2.3', 'nsd', 'wildcard nodata', ['authority - *NSEC3* hash']),
+    Row('wrong NSEC for a name below a wildcard', 'RFC 4035 3.1.3.4', 'named', 'wildcard|below-wildcard nodata|positive',
+        ['authority ? *NSEC* other']),
+    Row('other enclosers with opt-out', 'RFC 5155 7.2.1, section 8: opt-out', 'nsd', 'z:optout|z:ldns-optout nxdomain',
+        ['authority ? *NSEC3* hash', 'tc ?/?']),
+    Row('half of the proof for an opted-out empty non-terminal', 'RFC 5155 7.2.4', 'nsd', 'q:DS nodata',
+        ['authority + *NSEC3* hash', 'tc 1/0']),
+]
