@@ -281,7 +281,8 @@ static enum step refer(struct composer *c, const struct find *f)
 		return STEP_DONE;
 	}
 	if (c->dnssec && image_rrset(f->at.image, f->at.node, TYPE_DS, &ds)) {
-		if (!compose_rrset(c, SECTION_AUTHORITY, &ds, &c->cut, true))
+		/* Without its RRSIGs, as in a zone that is not signed, it is of no use. */
+		if (ds.sig_count && !compose_rrset(c, SECTION_AUTHORITY, &ds, &c->cut, true))
 			compose_full(c);
 	} else if (c->dnssec) {
 		denial_no_ds(c, f);

@@ -46,7 +46,6 @@ TABLE = [
     Row('DNAME that makes the name too long', 'RFC 6672 2.2', 'knotd', 'ours:YXDOMAIN theirs:NXDOMAIN',
         ['rcode *', 'authority - *', 'tc 0/1']),
     # DNSSEC
-    Row('DS in an unsigned zone', 'RFC 4035 3.1.4', 'nsd knotd named', 'referral do z:None', ['authority + DS *']),
     Row('type NSEC at a cut', 'section 8: types NSEC, NSEC3, RRSIG', 'named', 'q:NSEC referral theirs.positive', ['*']),
     Row('type NSEC at a cut', 'section 8: types NSEC, NSEC3, RRSIG', 'named', 'q:NSEC udp ours.tc', ['aa 0/1', 'tc 1/0']),
     Row('no proof of an NSEC that a wildcard made', 'RFC 4035 3.1.3.3', 'knotd', 'q:NSEC positive',
