@@ -11,5 +11,6 @@ src_zone_libzone_a_SOURCES = \
 	src/zone/print.c src/zone/print.h \
 	src/zone/rdata.c src/zone/rdata.h \
 	src/zone/records.c src/zone/records.h \
+	src/zone/rules.c src/zone/rules.h \
 	src/zone/scan.c src/zone/scan.h \
 	src/zone/sort.c src/zone/sort.h
