@@ -245,12 +245,22 @@ static void told_rule(void *arg, const struct problem *p)
 	loader_problem(j->l, p);
 }
 
-/* A failed set: does it obey the rules now, as a whole? */
+/* A failed set: does it obey the rules now, as a whole? Of any other the change
+ * was checked, but a digest of the zone is of all of it. */
 static int check_whole(struct change_job *j, struct err *err)
 {
+	struct check_request q = { .view = &j->after.view, .problem = told_rule, .arg = j };
+	struct check_result r;
+
+	if (j->at.set.state != SET_FAILED && j->result.serial_fixed && zone_check_zonemd(&j->after.view, err) < 0)
+		return err_context(err, "the change needs the ZONEMD that it makes wrong to be replaced, or deleted, along with it");
 	if (j->at.set.state != SET_FAILED)
 		return 0;
-	return zone_check(&j->after.view, told_rule, j, &j->rules, &j->warnings, err);
+	if (zone_check(&q, &r, err) < 0)
+		return -1;
+	j->rules = r.rules;
+	j->warnings = r.warnings;
+	return 0;
 }
 
 static const char *outcome_of(const struct change_job *j)

@@ -226,28 +226,39 @@ int job_diff(struct loader *l, struct err *err)
 
 static const char *const severity_name[] = { [PROBLEM_WARNING] = "warning", [PROBLEM_RULE] = "rule", [PROBLEM_ERROR] = "error" };
 
+struct check_job { struct loader *l; json_t *problems; uint64_t records; };
+
 static void add_problem(void *arg, const struct problem *p)
 {
-	json_array_append_new(arg, json_pack("{s:s,s:s,s:s}", "severity", severity_name[p->severity], "rule", p->rule,
+	json_array_append_new(((struct check_job *)arg)->problems, json_pack("{s:s,s:s,s:s}", "severity", severity_name[p->severity], "rule", p->rule,
 		"message", p->message));
+}
+
+static void tell_records(void *arg, uint64_t records)
+{
+	const struct check_job *job = arg;
+
+	loader_share(job->l, records, job->records ? (double)records / (double)job->records : -1);
 }
 
 int job_check(struct loader *l, struct err *err)
 {
-	unsigned rules = 0, warnings = 0;
-	json_t *problems = json_array();
+	struct check_job job = { .l = l, .problems = json_array() };
 	struct opened_set s;
+	struct check_request q = { .view = &s.view, .signatures = true, .problem = add_problem, .progress = tell_records, .arg = &job };
+	struct check_result r;
 	int status;
 
 	if (opened_set_find(l, text_of(l->request, "set"), &s, err) < 0 || opened_set_open(l, &s, err) < 0) {
-		json_decref(problems);
+		json_decref(job.problems);
 		return -1;
 	}
-	status = zone_check(&s.view, add_problem, problems, &rules, &warnings, err);
+	job.records = s.set.records;
+	status = zone_check(&q, &r, err);
 	if (status == 0)
-		loader_reply(l, json_pack("{s:o,s:I,s:I,s:O}", "set", set_json(&s.zone, &s.set), "rules", (json_int_t)rules,
-			"warnings", (json_int_t)warnings, "problems", problems));
-	json_decref(problems);
+		loader_reply(l, json_pack("{s:o,s:I,s:I,s:O}", "set", set_json(&s.zone, &s.set), "rules", (json_int_t)r.rules,
+			"warnings", (json_int_t)r.warnings, "problems", job.problems));
+	json_decref(job.problems);
 	opened_set_close(&s);
 	return status;
 }

@@ -7,6 +7,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_edition.c src/store/catalog_group.c \
 	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_switch.c \
 	src/store/catalog_backup.c src/store/catalog_backup.h \
+	src/store/signing.h \
 	src/store/snapshot.c src/store/snapshot.h \
 	src/store/zone_cache.c src/store/zone_cache.h \
 	src/store/writer.c src/store/writer.h src/store/writer_internal.h \

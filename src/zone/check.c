@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "wire/rrtype.h"
+#include "zone/signing.h"
 
 /* Names by hash, for what is asked about them: one slot a name. */
 struct seen {
@@ -322,20 +323,6 @@ void check_owner(struct checker *c, struct zone_node *n)
 		check_absent(c, n, TYPE_DNAME, RULE_NS_BESIDE_DNAME, "has a DNAME beside its NS");
 }
 
-/* RFC 4034 appendix B */
-static uint16_t key_tag(const uint8_t *rdata, size_t size)
-{
-	uint32_t sum = 0;
-
-	if (size < 4)
-		return 0;
-	if (rdata[3] == 1)
-		return size < 7 ? 0 : load_be16(rdata + size - 3);
-	for (size_t i = 0; i < size; i++)
-		sum += i & 1 ? rdata[i] : (uint32_t)rdata[i] << 8;
-	return (uint16_t)(sum + (sum >> 16));
-}
-
 static void learn_keys(struct checker *c, struct zone_node *n)
 {
 	const struct node_rrset *s = find_rrset(n, TYPE_DNSKEY);
@@ -346,7 +333,7 @@ static void learn_keys(struct checker *c, struct zone_node *n)
 	for (uint32_t i = 0; i < s->count && c->key_count < 64; i++) {
 		if (s->records[i].size < 4)
 			continue;
-		c->keys[c->key_count].tag = key_tag(s->records[i].rdata, s->records[i].size);
+		c->keys[c->key_count].tag = dnskey_tag(s->records[i].rdata, s->records[i].size);
 		c->keys[c->key_count++].algorithm = s->records[i].rdata[3];
 	}
 }

@@ -2,91 +2,134 @@
 #include "zone/load.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/clock.h"
 #include "wire/rrtype.h"
 #include "zone/check.h"
-#include "zone/gather.h"
+#include "zone/owners.h"
 #include "zone/records.h"
+#include "zone/signing.h"
+#include "zone/verify.h"
+#include "zone/zonemd.h"
 
-static const struct place nowhere = { 0, 0, 0 };
+#define PROGRESS_US 100000
 
 struct view_check {
-	struct gather *gather;
+	const struct view *view;
 	struct checker *checker;
+	struct zonemd *zonemd;
+	struct signing *signing;
+	struct verifier *verifier;      /* NULL: not wanted */
+	struct owners owners;
+	uint64_t records;
+	int64_t told;                   /* when progress was told last */
 	struct err *err;
-	size_t apex_size;
 };
 
 static int note_ns(void *arg, const struct record_at *r)
 {
+	static const struct place nowhere = { 0, 0, 0 };
 	struct view_check *c = arg;
 
 	if (r->type != TYPE_NS)
 		return 0;
-	if (checker_ns(c->checker, r->owner_size == c->apex_size, r->rdata, &nowhere) < 0)
+	if (checker_ns(c->checker, r->owner_size == c->view->apex_size, r->rdata, &nowhere) < 0)
 		return err_set(c->err, ERR_NOMEM, "no memory for the names of the name servers");
 	return 0;
 }
 
-static int gather_one(void *arg, const struct record_at *r)
-{
-	struct view_check *c = arg;
-
-	return gather_add(c->gather, r->type, r->ttl, r->rdata, r->size, true, &nowhere, c->err);
-}
-
-static int check_walk(const struct view *view, bool nsec3, struct view_check *c, uint8_t *scratch)
-{
-	struct view_walk walk;
-	struct found f;
-
-	view_walk_begin(&walk, view, nsec3);
-	while ((f = view_walk_next(&walk)).node) {
-		gather_begin(c->gather, node_owner(f.node), node_owner_size(f.node));
-		if (records_of_node(view, f, scratch, gather_one, c, c->err) < 0 || gather_finish(c->gather, c->err) < 0)
-			return -1;
-		if (checker_node(c->checker, &c->gather->node) < 0)
-			return err_set(c->err, ERR_NOMEM, "no memory for the checks");
-	}
-	return 0;
-}
-
-static int find_name_servers(const struct view *view, struct view_check *c, uint8_t *scratch)
+static int find_name_servers(struct view_check *c)
 {
 	struct view_walk walk;
 	struct found f;
 	struct rrset set;
 
-	view_walk_begin(&walk, view, false);
+	view_walk_begin(&walk, c->view, false);
 	while ((f = view_walk_next(&walk)).node)
-		if (found_rrset(f, TYPE_NS, &set) && records_of_node(view, f, scratch, note_ns, c, c->err) < 0)
+		if (found_rrset(f, TYPE_NS, &set) && records_of_node(c->view, f, c->owners.scratch, note_ns, c, c->err) < 0)
 			return -1;
 	return 0;
 }
 
-int zone_check(const struct view *view, void (*problem)(void *, const struct problem *), void *arg, unsigned *rules,
-	unsigned *warnings, struct err *err)
+static void tell_progress(const struct check_request *q, struct view_check *c, const struct zone_node *n)
+{
+	int64_t now;
+
+	for (unsigned i = 0; i < n->count; i++)
+		c->records += (uint64_t)n->rrsets[i].count + n->rrsets[i].sig_count;
+	if (!q->progress || (now = clock_boot_us()) - c->told < PROGRESS_US)
+		return;
+	c->told = now;
+	q->progress(q->arg, c->records);
+}
+
+static int check_owners(const struct check_request *q, struct view_check *c)
+{
+	struct zone_node *node;
+	int n;
+
+	while ((n = owners_next(&c->owners, &node)) > 0) {
+		if (checker_node(c->checker, node) < 0 || zonemd_node(c->zonemd, node) < 0 ||
+		    (c->verifier && verifier_node(c->verifier, node, c->owners.flags) < 0))
+			return err_set(c->err, ERR_NOMEM, "no memory for the checks");
+		signing_node(c->signing, node);
+		tell_progress(q, c, node);
+	}
+	if (n < 0)
+		return -1;
+	checker_finish(c->checker);
+	zonemd_finish(c->zonemd);
+	signing_finish(c->signing);
+	if (c->verifier)
+		verifier_finish(c->verifier);
+	report_rest(c->owners.gather.reporter);
+	return 0;
+}
+
+int zone_check(const struct check_request *q, struct check_result *result, struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct reporter reporter = { .problem = problem, .arg = arg };
-	struct gather gather = { .reporter = &reporter, .apex = view->apex, .apex_size = view->apex_size };
-	struct view_check c = { .gather = &gather, .err = err ? err : &own, .apex_size = view->apex_size };
-	uint8_t *scratch = malloc(RECORD_SCRATCH);
-	int status = -1;
+	struct reporter reporter = { .problem = q->problem, .arg = q->arg, .check = q->signatures };
+	struct view_check c = { .view = q->view, .err = err ? err : &own };
+	int64_t now = clock_wall_us() / 1000000;
+	int status = owners_begin(&c.owners, q->view, &reporter, c.err);
 
-	c.checker = checker_new(&reporter, view->apex, view->apex_size, 0, NULL, NULL);
-	if (!c.checker || !scratch) {
-		err_set(err, ERR_NOMEM, "no memory for the checks");
-	} else if (find_name_servers(view, &c, scratch) == 0 && check_walk(view, false, &c, scratch) == 0
-	    && check_walk(view, true, &c, scratch) == 0) {
-		checker_finish(c.checker);
-		status = 0;
-	}
-	*rules = reporter.rules;
-	*warnings = reporter.warnings;
+	c.checker = checker_new(&reporter, q->view->apex, q->view->apex_size, 0, NULL, NULL);
+	c.zonemd = zonemd_new(&reporter, q->view->apex, q->view->apex_size, NULL, NULL);
+	c.signing = signing_new(&reporter, q->view->apex, q->view->apex_size, now, NULL, NULL);
+	c.verifier = q->signatures ? verifier_new(&reporter, q->view, now) : NULL;
+	if (!c.checker || !c.zonemd || !c.signing || (q->signatures && !c.verifier))
+		status = err_set(c.err, ERR_NOMEM, "no memory for the checks");
+	if (status == 0)
+		status = find_name_servers(&c);
+	if (status == 0)
+		status = check_owners(q, &c);
+	*result = (struct check_result){ .rules = reporter.rules, .warnings = reporter.warnings };
+	if (status == 0)
+		result->signing = *signing_result(c.signing);
+	verifier_free(c.verifier);
+	signing_free(c.signing);
+	zonemd_free(c.zonemd);
 	checker_free(c.checker);
-	gather_free(&gather);
-	free(scratch);
+	owners_end(&c.owners);
 	return status;
+}
+
+int zone_check_zonemd(const struct view *view, struct err *err)
+{
+	struct reporter silent = { .err = NULL }, reporter = { .err = err, .err_takes_rules = true };
+	struct zonemd *zonemd = zonemd_new(&reporter, view->apex, view->apex_size, NULL, NULL);
+	struct zone_node *node;
+	struct owners owners;
+	int n = owners_begin(&owners, view, &silent, err);
+
+	if (!zonemd)
+		n = err_set(err, ERR_NOMEM, "no memory for the zone's digest");
+	while (n == 0 && (n = owners_next(&owners, &node)) > 0)
+		n = zonemd_node(zonemd, node) < 0 ? err_set(err, ERR_NOMEM, "no memory for the zone's digest") : 0;
+	if (n == 0)
+		zonemd_finish(zonemd);
+	zonemd_free(zonemd);
+	owners_end(&owners);
+	return n < 0 || reporter.rules ? -1 : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "wire/rrtype.h"
+#include "zone/canonical.h"
 
 struct gathered {
 	const uint8_t *rdata, *canonical;  /* the same, names lower-cased (RFC 4034 6.2) */
@@ -41,29 +42,13 @@ void gather_free(struct gather *g)
 	g->records = NULL;
 }
 
-/* Names in rdata compare without regard to case. */
-static const uint8_t *canonical_rdata(struct gather *g, uint16_t type, const uint8_t *rdata, uint16_t size, uint16_t *room)
+static uint16_t room_of_record(uint16_t type, const uint8_t *rdata, uint16_t size)
 {
 	uint16_t at[4];
-	bool compressible, upper = false;
+	bool compressible;
 	int additional, names = rrtype_rdata_names(type, rdata, size, at, 4, &compressible, &additional);
-	uint8_t *canonical;
 
-	*room = (uint16_t)(RECORD_ROOM + (names > 0 ? names * NAME_ROOM : 0) + (size > RRSET_ROOM ? RRSET_ROOM : size));
-	if (names <= 0 || type == TYPE_NSEC)
-		return rdata;
-	if (names > 4)
-		names = 4;
-	for (int i = 0; i < names; i++)
-		for (size_t k = at[i]; k < size && rdata[k]; k += rdata[k] + 1u)
-			for (unsigned n = 1; n <= rdata[k] && k + n < size; n++)
-				upper |= rdata[k + n] >= 'A' && rdata[k + n] <= 'Z';
-	if (!upper)
-		return rdata;
-	canonical = arena_memdup(&g->arena, rdata, size);
-	for (int i = 0; canonical && i < names; i++)
-		name_lower(canonical + at[i], rdata + at[i], name_length(rdata + at[i], (size_t)size - at[i]));
-	return canonical;
+	return (uint16_t)(RECORD_ROOM + (names > 0 ? names * NAME_ROOM : 0) + (size > RRSET_ROOM ? RRSET_ROOM : size));
 }
 
 int gather_add(struct gather *g, uint16_t type, uint32_t ttl, const uint8_t *rdata, uint16_t size, bool copy,
@@ -85,9 +70,11 @@ int gather_add(struct gather *g, uint16_t type, uint32_t ttl, const uint8_t *rda
 		.number = (uint32_t)g->count };
 	if (copy)
 		r->rdata = arena_memdup(&g->arena, rdata, size ? size : 1);
-	r->canonical = r->rdata ? canonical_rdata(g, type, r->rdata, size, &r->room) : NULL;
+	/* names compare without regard to case, where the type has them so */
+	r->canonical = r->rdata ? canonical_rdata(&g->arena, type, r->rdata, size) : NULL;
 	if (!r->canonical)
 		return err_set(err, ERR_NOMEM, "no memory for %zu records of one name", g->count);
+	r->room = room_of_record(type, r->rdata, size);
 	if (type == TYPE_RRSIG && size >= 18) {
 		r->type = load_be16(r->rdata);
 		r->is_sig = true;

@@ -9,7 +9,9 @@
 #include "zone/check.h"
 #include "zone/gather.h"
 #include "zone/parse.h"
+#include "zone/signing.h"
 #include "zone/sort.h"
+#include "zone/zonemd.h"
 
 #define DEFAULT_MEMORY ((size_t)256 << 20)
 #define PROGRESS_US 100000
@@ -22,6 +24,8 @@ struct loader {
 	struct parser *parser;
 	struct sorter *sorter;
 	struct checker *checker;
+	struct zonemd *zonemd;
+	struct signing *signing;
 	struct gather gather;
 	struct image_builder *builder;
 	uint64_t drops, records;
@@ -144,6 +148,9 @@ static int put_owner(struct loader *l)
 		return -1;
 	if (checker_node(l->checker, n) < 0)
 		return err_set(l->err, ERR_NOMEM, "no memory for the checks");
+	if (zonemd_node(l->zonemd, n) < 0)
+		return err_set(l->err, ERR_NOMEM, "no memory for the zone's digest");
+	signing_node(l->signing, n);
 	if (!n->count)
 		return 0;
 	if (n->owner_size == 0)
@@ -183,6 +190,10 @@ static int build_image(struct loader *l)
 	if (got < 0 || (any && put_owner(l) < 0))
 		return -1;
 	checker_finish(l->checker);
+	zonemd_finish(l->zonemd);
+	signing_finish(l->signing);
+	report_rest(&l->reporter);
+	l->result->signing = *signing_result(l->signing);
 	return image_builder_finish(l->builder, &l->result->image_size, &l->result->header, l->err);
 }
 
@@ -196,9 +207,12 @@ static int prepare(struct loader *l)
 	if (scanner)
 		l->parser = parser_new(scanner, &options);
 	l->sorter = sorter_new(q->memory_limit ? q->memory_limit : DEFAULT_MEMORY, q->scratch_fd);
-	if (l->parser)
+	if (l->parser) {
 		l->checker = checker_new(&l->reporter, q->apex, q->apex_size, l->drops, parser_file_name, l->parser);
-	if (!l->parser || !l->sorter || !l->checker)
+		l->zonemd = zonemd_new(&l->reporter, q->apex, q->apex_size, parser_file_name, l->parser);
+		l->signing = signing_new(&l->reporter, q->apex, q->apex_size, clock_wall_us() / 1000000, parser_file_name, l->parser);
+	}
+	if (!l->parser || !l->sorter || !l->checker || !l->zonemd || !l->signing)
 		return err_set(l->err, ERR_NOMEM, "no memory to load \"%s\"", q->text_name);
 	l->gather.reporter = &l->reporter;
 	l->gather.apex = q->apex;
@@ -238,6 +252,8 @@ int zone_load(const struct load_request *request, struct load_result *result, st
 		request->progress(request->arg, sorter_count(l.sorter), 1);
 	image_builder_free(l.builder);
 	gather_free(&l.gather);
+	signing_free(l.signing);
+	zonemd_free(l.zonemd);
 	checker_free(l.checker);
 	sorter_free(l.sorter);
 	parser_free(l.parser);

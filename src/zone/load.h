@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "store/image.h"
+#include "store/signing.h"
 
 #define LOAD_MAX_ERRORS 20
 
@@ -42,6 +43,7 @@ struct load_result {
 	struct image_header header;
 	uint32_t soa_serial;
 	bool serial_fixed;              /* SOA signed, or ZONEMD at the apex */
+	struct set_signing signing;
 	bool failed;                    /* a rule is broken: set state FAILED */
 	unsigned errors, rules, warnings, dropped;
 };
@@ -107,7 +109,20 @@ int zone_diff(const struct view *a, const struct view *b, int (*each)(void *, co
 
 /* Rules and warnings of a finished set (schwenk check): the same table as the
  * loader's, walked over a view; problems have no line. */
-int zone_check(const struct view *, void (*problem)(void *, const struct problem *), void *arg, unsigned *rules, unsigned *warnings, struct err *);
+struct check_request {
+	const struct view *view;
+	bool signatures;                /* verify every one, and the proofs: takes its time */
+	void (*problem)(void *arg, const struct problem *);
+	void (*progress)(void *arg, uint64_t records);         /* about ten times a second; may be NULL */
+	void *arg;
+};
+struct check_result {
+	unsigned rules, warnings;
+	struct set_signing signing;
+};
+int zone_check(const struct check_request *, struct check_result *, struct err *);
+/* Is the set what its ZONEMD says, if it has one? -1 with ERR_RULE where not. */
+int zone_check_zonemd(const struct view *, struct err *);
 
 /* "ldns 1.8.3": for schwenkd -V. */
 const char *zone_library_version(void);

@@ -6,9 +6,11 @@
 
 #define RULES_TOLD 100
 #define WARNINGS_TOLD 100
+#define SOME_TOLD 20         /* of report_some, a rule */
 
 static const struct rule rules[RULE_COUNT] = {
-#define ROW(id, name, severity, droppable, help) [RULE_ ## id] = { name, PROBLEM_ ## severity, droppable, help }
+#define ROW(id, name, severity, droppable, help) [RULE_ ## id] = { name, PROBLEM_ ## severity, droppable, false, help }
+#define BROKEN(id, name, help) [RULE_ ## id] = { name, PROBLEM_WARNING, false, true, help }
 	ROW(SYNTAX, "syntax", ERROR, false, "parentheses, quotes, escapes, or what a record is made of"),
 	ROW(RDATA, "rdata", ERROR, false, "rdata that its type does not allow"),
 	ROW(NAME, "name", ERROR, false, "a malformed owner or origin, or a label over 63 or a name over 255 octets"),
@@ -32,6 +34,10 @@ static const struct rule rules[RULE_COUNT] = {
 	ROW(WILDCARD_NS, "wildcard-ns", RULE, true, "a delegation of a wildcard (RFC 4592 4.2)"),
 	ROW(OUT_OF_ZONE, "out-of-zone", RULE, true, "a name that is not in the zone"),
 	ROW(RRSET_TOO_LARGE, "rrset-too-large", RULE, true, "an RRset that fits into no message"),
+	ROW(ZONEMD, "zonemd", RULE, false, "a zone that is not what its ZONEMD says (RFC 8976)"),
+	ROW(RRSIG_MISSING, "rrsig-missing", RULE, false, "an RRset without signature in a signed zone"),
+	ROW(RRSIG_BOGUS, "rrsig-bogus", RULE, false, "a signature that is not one of its RRset by a key of the zone"),
+	ROW(DENIAL, "denial", RULE, false, "NSEC or NSEC3 records that do not prove what is not there"),
 	ROW(TTL_MISMATCH, "ttl-mismatch", WARNING, false, "several TTLs in an RRset: the lowest is taken (RFC 2181 5.2)"),
 	ROW(DUPLICATE, "duplicate", WARNING, false, "a record twice: it is taken once"),
 	ROW(NO_TTL, "no-ttl", WARNING, false, "no TTL anywhere: the SOA's minimum is taken"),
@@ -43,6 +49,14 @@ static const struct rule rules[RULE_COUNT] = {
 	ROW(RRSIG_KEY, "rrsig-key", WARNING, false, "signatures by a key that is not in the DNSKEY RRset"),
 	ROW(RRSIG_NO_DNSKEY, "rrsig-no-dnskey", WARNING, false, "signatures, but no DNSKEY at the apex"),
 	ROW(RRSIG_ALONE, "rrsig-alone", WARNING, false, "an RRSIG whose covered RRset is not there"),
+	ROW(ZONEMD_OTHER, "zonemd-other", WARNING, false, "a ZONEMD of a hash that is not known here, or a wrong one beside a right one"),
+	BROKEN(RRSIG_EXPIRED, "rrsig-expired", "a signature that has expired"),
+	BROKEN(RRSIG_EARLY, "rrsig-early", "a signature that is not valid yet"),
+	ROW(RRSIG_EXPIRING, "rrsig-expiring", WARNING, false, "a signature that expires in less than 7 days"),
+	ROW(NSEC3_ITERATIONS, "nsec3-iterations", WARNING, false, "NSEC3 with more than 0 iterations (RFC 9276 3.1)"),
+	ROW(RRSIG_ALGORITHM, "rrsig-algorithm", WARNING, false, "signatures of an algorithm that cannot be verified here"),
+	ROW(DNSKEY_SEP, "dnskey-sep", WARNING, false, "a DNSKEY RRset that none of its SEP keys has signed"),
+#undef BROKEN
 #undef ROW
 };
 
@@ -82,20 +96,61 @@ static void tell(struct reporter *r, enum problem_severity severity, enum rule_i
 		err_context(r->err, "%s", file);
 }
 
-void report(struct reporter *r, enum rule_id id, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+static enum problem_severity severity_of(const struct reporter *r, enum rule_id id)
+{
+	return r->check && rules[id].broken ? PROBLEM_RULE : rules[id].severity;
+}
+
+static unsigned *count_of(struct reporter *r, enum problem_severity severity)
+{
+	return severity == PROBLEM_ERROR ? &r->errors : severity == PROBLEM_RULE ? &r->rules : &r->warnings;
+}
+
+static void tell_counted(struct reporter *r, enum rule_id id, const char *file, unsigned line, unsigned column, const char *fmt,
+	va_list ap)
 {
 	char message[640];
-	enum problem_severity severity = rules[id].severity;
-	unsigned *count = severity == PROBLEM_ERROR ? &r->errors : severity == PROBLEM_RULE ? &r->rules : &r->warnings;
+	enum problem_severity severity = severity_of(r, id);
 	unsigned limit = severity == PROBLEM_ERROR ? LOAD_MAX_ERRORS : severity == PROBLEM_RULE ? RULES_TOLD : WARNINGS_TOLD;
+
+	if (++*count_of(r, severity) > limit)
+		return;
+	vsnprintf(message, sizeof(message), fmt, ap);
+	tell(r, severity, id, file, line, column, message);
+}
+
+void report(struct reporter *r, enum rule_id id, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+{
 	va_list ap;
 
-	if (++*count > limit)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	tell_counted(r, id, file, line, column, fmt, ap);
 	va_end(ap);
-	tell(r, severity, id, file, line, column, message);
+}
+
+void report_some(struct reporter *r, enum rule_id id, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (++r->some[id] > SOME_TOLD) {
+		++*count_of(r, severity_of(r, id));
+		return;
+	}
+	va_start(ap, fmt);
+	tell_counted(r, id, file, line, column, fmt, ap);
+	va_end(ap);
+}
+
+void report_rest(struct reporter *r)
+{
+	char message[200];
+
+	for (int id = 0; id < RULE_COUNT; id++) {
+		if (r->some[id] <= SOME_TOLD)
+			continue;
+		snprintf(message, sizeof(message), "and %u more like these: %s", r->some[id] - SOME_TOLD, rules[id].help);
+		tell(r, severity_of(r, (enum rule_id)id), (enum rule_id)id, NULL, 0, 0, message);
+	}
 }
 
 void report_dropped(struct reporter *r, enum rule_id id, const char *file, unsigned line, unsigned column, const char *message)

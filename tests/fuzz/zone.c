@@ -63,14 +63,20 @@ static void fuzz_change(const char *text, bool whole)
 static void fuzz_load(const char *text, size_t size)
 {
 	struct loaded l;
-	unsigned rules, warnings;
+	struct check_request q = { .view = &l.view };
+	struct check_result r;
 
 	load_text(&l, "example.com", text, size, NULL);
 	if (l.status == 0) {
-		if (zone_check(&l.view, NULL, NULL, &rules, &warnings, &l.err) < 0)
+		if (zone_check(&q, &r, &l.err) < 0)
 			say("a set that was loaded cannot be checked", text, l.err.message);
-		if (!l.result.failed && rules)
+		if (!l.result.failed && r.rules)
 			say("a set was ready, but breaks rules", text, "");
+		if (memcmp(&r.signing, &l.result.signing, sizeof(r.signing)) != 0)
+			say("its signatures are others than those that were loaded", text, "");
+		q.signatures = true;
+		if (zone_check(&q, &r, &l.err) < 0)
+			say("its signatures cannot be verified", text, l.err.message);
 		must_come_in_again(&l, false);
 	} else if (!l.err.code) {
 		say("it failed without an error", text, "");

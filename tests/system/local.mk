@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 	tests/system/lists.py \
 	tests/system/many.py \
 	tests/system/serials.py \
+	tests/system/signed.py \
 	tests/system/staging.py \
 	tests/system/start.py \
 	tests/system/way_back.py

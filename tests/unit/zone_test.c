@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "store/content_hash.h"
 #include "wire/rrtype.h"
 #include "zone_support.h"
@@ -157,10 +158,18 @@ static void test_verdicts(void **state)
 /* Every rule has a file that breaks it. */
 static void test_every_rule_has_a_file(void **state)
 {
+	/* what a check alone finds is in zone_signed_test.c */
+	static const enum rule_id of_check[] = { RULE_RRSIG_MISSING, RULE_RRSIG_BOGUS, RULE_DENIAL, RULE_RRSIG_ALGORITHM, RULE_DNSKEY_SEP };
+
 	for (unsigned i = RULE_NO_SOA; i < RULE_COUNT; i++) {
 		const struct rule *rule = rule_of((enum rule_id)i);
 		char path[8192];
+		bool loaded = true;
 
+		for (unsigned k = 0; k < sizeof(of_check) / sizeof(of_check[0]); k++)
+			loaded &= i != of_check[k];
+		if (!loaded)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s-%s.zone", zones_dir(), rule->severity == PROBLEM_RULE ? "bad" : "good", rule->name);
 		if (access(path, R_OK) != 0)
 			fail_msg("%s is missing", path);
@@ -629,16 +638,17 @@ static void test_check_as_loader(void **state)
 		"www A 192.0.2.2\nwww CNAME x\nsub NS ns.sub\nx.sub TXT lost\nd DNAME o.\na.d A 192.0.2.2\n*.w NS x.\n";
 	struct loaded l;
 	struct told told = { "", 0, 0, 0, 0 };
-	unsigned rules, warnings;
+	struct check_request q = { .view = &l.view, .problem = told_problem, .arg = &told };
+	struct check_result r;
 	struct err err = ERR_INIT;
 
 	load_text(&l, "example.com", text, sizeof(text) - 1, NULL);
 	assert_int_equal(l.status, 0);
-	assert_int_equal(zone_check(&l.view, told_problem, &told, &rules, &warnings, &err), 0);
-	assert_int_equal(rules, l.result.rules);
-	assert_int_equal(rules, 3);
-	assert_int_equal(warnings, l.result.warnings);
-	assert_int_equal(warnings, 3);
+	assert_int_equal(zone_check(&q, &r, &err), 0);
+	assert_int_equal(r.rules, l.result.rules);
+	assert_int_equal(r.rules, 3);
+	assert_int_equal(r.warnings, l.result.warnings);
+	assert_int_equal(r.warnings, 3);
 	loaded_free(&l);
 }
 
@@ -837,5 +847,7 @@ int main(void)
 		cmocka_unit_test(test_print_serial),
 	};
 
+	/* signatures in the examples are valid, or are not, today */
+	clock_set_wall_us(INT64_C(1767225600000000));   /* 2026-01-01 */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
