@@ -9,6 +9,7 @@
 
 #include "answer/find.h"
 #include "store/snapshot.h"
+#include "wire/nsec3.h"
 #include "wire/query.h"
 #include "wire/response.h"
 
@@ -62,6 +63,7 @@ struct composer {
 	unsigned expansion_count;
 	struct response_owner cut;              /* of a referral */
 	struct compose_name scratch[2];
+	struct nsec3_cache nsec3;               /* from one response to the next */
 };
 
 /* composer->response has begun with the question, whose name is at or below

@@ -70,13 +70,12 @@ static void put_nsec_of_wildcard(struct composer *c, unsigned label)
 
 struct nsec3_place { struct found found; bool matches; };
 
-/* The NSEC3 of a full lower-case name, or the one that spans its hash. */
-static struct nsec3_place nsec3_find(const struct composer *c, const struct nsec3_params *p, const uint8_t *name, size_t size)
+/* The NSEC3 of a hash, or the one that spans it. */
+static struct nsec3_place nsec3_at(const struct composer *c, const uint8_t hash[NSEC3_HASH_SIZE])
 {
-	uint8_t hash[NSEC3_HASH_SIZE], label[NSEC3_LABEL_SIZE];
+	uint8_t label[NSEC3_LABEL_SIZE];
 	struct nsec3_place place;
 
-	nsec3_hash(p, name, size, hash);
 	nsec3_label(hash, label);
 	place.found = view_predecessor(c->view, true, label, sizeof label, 0);
 	place.matches = place.found.node && node_owner_size(place.found.node) == sizeof label &&
@@ -87,8 +86,20 @@ static struct nsec3_place nsec3_find(const struct composer *c, const struct nsec
 static struct nsec3_place nsec3_find_suffix(const struct composer *c, const struct nsec3_params *p, unsigned label)
 {
 	const struct name *n = c->name;
+	uint8_t hash[NSEC3_HASH_SIZE];
 
-	return nsec3_find(c, p, n->lower + n->at[label], (size_t)(n->size - n->at[label]));
+	nsec3_hash(p, n->lower + n->at[label], (size_t)(n->size - n->at[label]), hash);
+	return nsec3_at(c, hash);
+}
+
+/* The same of what may be a closest encloser: those come again. */
+static struct nsec3_place nsec3_find_encloser(struct composer *c, const struct nsec3_params *p, unsigned label)
+{
+	const struct name *n = c->name;
+	uint8_t hash[NSEC3_HASH_SIZE];
+
+	nsec3_hash_cached(&c->nsec3, n->hash[label], p, n->lower + n->at[label], (size_t)(n->size - n->at[label]), hash);
+	return nsec3_at(c, hash);
 }
 
 static void put_nsec3_suffix(struct composer *c, const struct nsec3_params *p, unsigned label)
@@ -102,7 +113,7 @@ static void put_nsec3_suffix(struct composer *c, const struct nsec3_params *p, u
 static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, unsigned label)
 {
 	for (; label <= c->above; label++) {
-		struct nsec3_place place = nsec3_find_suffix(c, p, label);
+		struct nsec3_place place = nsec3_find_encloser(c, p, label);
 
 		if (!place.matches)
 			continue;
@@ -113,14 +124,15 @@ static unsigned put_encloser(struct composer *c, const struct nsec3_params *p, u
 	return c->above;
 }
 
-static struct nsec3_place nsec3_find_wildcard(const struct composer *c, const struct nsec3_params *p, unsigned label)
+static struct nsec3_place nsec3_find_wildcard(struct composer *c, const struct nsec3_params *p, unsigned label)
 {
-	uint8_t buf[NAME_MAX_SIZE + 2 + NAME_MAX_SIZE];
+	uint8_t buf[NAME_MAX_SIZE + 2 + NAME_MAX_SIZE], hash[NSEC3_HASH_SIZE];
 	size_t size = find_wildcard_name(c->view, c->name, label, buf);
 
 	/* not longer than the name: of that, a label at least is left out */
 	memcpy(buf + size, c->view->apex, c->view->apex_size);
-	return nsec3_find(c, p, buf, size + c->view->apex_size);
+	nsec3_hash_cached(&c->nsec3, ~c->name->hash[label], p, buf, size + c->view->apex_size, hash);
+	return nsec3_at(c, hash);
 }
 
 /* ---- what the composer asks for ------------------------------------------------- */

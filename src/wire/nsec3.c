@@ -1,8 +1,20 @@
 #include "wire/nsec3.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include "base/bytes.h"
 
 #define SHA1_BLOCK 64
+
+static signed char native;      /* instructions for SHA-1: 1 there are, -1 not; 0: not asked yet */
+
+void nsec3_use_native(bool use)
+{
+	native = use ? 0 : -1;
+}
 
 static inline uint32_t rotate(uint32_t x, unsigned n)
 {
@@ -10,7 +22,7 @@ static inline uint32_t rotate(uint32_t x, unsigned n)
 }
 
 /* FIPS 180-4 6.1.2. SHA-1 is NSEC3's only algorithm; nothing secret hangs on it. */
-static void sha1_block(uint32_t state[5], const uint8_t *block)
+static void sha1_block_plain(uint32_t state[5], const uint8_t *block)
 {
 	uint32_t w[80], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
 
@@ -41,6 +53,61 @@ static void sha1_block(uint32_t state[5], const uint8_t *block)
 	state[2] += c;
 	state[3] += d;
 	state[4] += e;
+}
+
+#ifdef __x86_64__
+/* Does the processor have the instructions? (gcc 12 has no name for them.) */
+static bool has_sha(void)
+{
+	if (!native) {
+		unsigned a, b = 0, c, d;
+
+		native = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1") ? 1 : -1;
+	}
+	return native > 0;
+}
+
+/* The same by the processor's own instructions, where it has them. */
+__attribute__((target("sha,sse4.1,ssse3")))
+static void sha1_block_native(uint32_t state[5], const uint8_t *block)
+{
+	const __m128i swap = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
+	__m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0x1b);
+	__m128i first = abcd, e = _mm_set_epi32((int)state[4], 0, 0, 0), first_e = e, before, w[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(block + 16 * i)), swap);
+	for (unsigned i = 0; i < 20; i++) {
+		unsigned at = i % 4;
+
+		if (i >= 4)
+			w[at] = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(w[at], w[(at + 1) % 4]), w[(at + 2) % 4]), w[(at + 3) % 4]);
+		e = i ? _mm_sha1nexte_epu32(e, w[at]) : _mm_add_epi32(e, w[at]);
+		before = abcd;
+		switch (i / 5) {
+		case 0: abcd = _mm_sha1rnds4_epu32(abcd, e, 0); break;
+		case 1: abcd = _mm_sha1rnds4_epu32(abcd, e, 1); break;
+		case 2: abcd = _mm_sha1rnds4_epu32(abcd, e, 2); break;
+		default: abcd = _mm_sha1rnds4_epu32(abcd, e, 3);
+		}
+		e = before;
+	}
+	e = _mm_sha1nexte_epu32(e, first_e);
+	abcd = _mm_shuffle_epi32(_mm_add_epi32(abcd, first), 0x1b);
+	_mm_storeu_si128((__m128i *)state, abcd);
+	state[4] = (uint32_t)_mm_extract_epi32(e, 3);
+}
+#endif
+
+static void sha1_block(uint32_t state[5], const uint8_t *block)
+{
+#ifdef __x86_64__
+	if (__builtin_expect(has_sha(), 1)) {
+		sha1_block_native(state, block);
+		return;
+	}
+#endif
+	sha1_block_plain(state, block);
 }
 
 /* Of a message and a salt behind it: together at most 510 octets. */
@@ -90,10 +157,33 @@ void nsec3_label(const uint8_t hash[NSEC3_HASH_SIZE], uint8_t label[NSEC3_LABEL_
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 
 	label[0] = NSEC3_LABEL_SIZE - 1;
-	for (unsigned i = 0; i < NSEC3_LABEL_SIZE - 1; i++) {
-		unsigned bit = i * 5, octet = bit / 8;
-		unsigned two = (unsigned)hash[octet] << 8 | (octet + 1 < NSEC3_HASH_SIZE ? hash[octet + 1] : 0);
+	/* five octets are eight digits */
+	for (unsigned i = 0; i < NSEC3_HASH_SIZE / 5; i++) {
+		uint64_t bits = (uint64_t)load_be32(hash + 5 * i) << 8 | hash[5 * i + 4];
 
-		label[1 + i] = (uint8_t)digits[two >> (11 - bit % 8) & 31];
+		for (unsigned k = 0; k < 8; k++)
+			label[1 + 8 * i + k] = (uint8_t)digits[bits >> (35 - 5 * k) & 31];
 	}
+}
+
+void nsec3_hash_cached(struct nsec3_cache *cache, uint64_t key, const struct nsec3_params *params, const uint8_t *name, size_t size,
+	uint8_t hash[NSEC3_HASH_SIZE])
+{
+	struct nsec3_cached *e = &cache->entry[key % NSEC3_CACHE_SIZE];
+
+	if (size > sizeof e->name || params->salt_size > sizeof e->salt) {
+		nsec3_hash(params, name, size, hash);
+		return;
+	}
+	if (e->size != size || e->iterations != params->iterations || e->salt_size != params->salt_size ||
+	    memcmp(e->name, name, size) != 0 || (e->salt_size && memcmp(e->salt, params->salt, e->salt_size) != 0)) {
+		nsec3_hash(params, name, size, e->hash);
+		e->size = (uint8_t)size;
+		e->iterations = params->iterations;
+		e->salt_size = params->salt_size;
+		memcpy(e->name, name, size);
+		if (e->salt_size)
+			memcpy(e->salt, params->salt, e->salt_size);
+	}
+	memcpy(hash, e->hash, NSEC3_HASH_SIZE);
 }
