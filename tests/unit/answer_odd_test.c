@@ -206,7 +206,8 @@ static void too_long_for_512(void **state)
 		"odd. 60 IN SOA " L63 "." L63 "." L63 ".m. " L63 "." L63 "." L63 ".r. 7 1 1 1 1\n" NS
 		"v.odd. 60 IN DNAME bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.far.\n"
 		"w.odd. 60 IN DNAME " L63 "." L63 ".t.odd.\nodd. 60 IN MX 1 odd.\nodd. 60 IN A 192.0.2.1\n"
-		"many.odd. 60 IN DS 1 8 2 e2d3c916f6deeac73294e8268fb5885044a833fc5459588f4a9184cfc41a5766\nmany.odd. 60 IN NS a.\n";
+		"many.odd. 60 IN DS 1 8 2 e2d3c916f6deeac73294e8268fb5885044a833fc5459588f4a9184cfc41a5766\nmany.odd. 60 IN NS a.\n"
+		"many.odd. 60 IN RRSIG DS 8 2 60 20370101000000 20200101000000 1 odd. AAAA\n";
 	struct test_zone z;
 	char *whole;
 	size_t size;
