@@ -1,7 +1,10 @@
 # Beside other houses' servers: the same zones in nsd, knotd and named; unbound
-# validates. Skipped where they are not installed.
+# and ldns validate, also while signed zones move. Skipped where they are not
+# installed.
 INTEROP_TESTS = \
-	tests/interop/compare.py
+	tests/interop/compare.py \
+	tests/interop/moves.py \
+	tests/interop/validate.py
 TESTS += $(INTEROP_TESTS)
 EXTRA_DIST += $(INTEROP_TESTS) tests/interop/ask.py tests/interop/differences.py tests/interop/judge.py \
 	tests/interop/servers.py tests/interop/zones.py

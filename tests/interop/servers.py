@@ -2,7 +2,7 @@
 
 Nsd, Knot, Named     serve zones (zones.Zone); as the current user, in the
 Unbound              foreground, ended by process id. `with` starts and stops.
-Unbound              asks schwenkd's port and validates with given trust anchors.
+Unbound              asks schwenkd and validates with given trust anchors.
 needed(PROGRAM...)   ends the test with a SKIP where one is not installed.
 """
 import os
@@ -99,7 +99,8 @@ class Nsd(Server):
                ' zonesdir: "%s"' % self.dir, ' database: ""', ' pidfile: "%s/pid"' % self.dir,
                ' xfrdfile: "%s/xfrd"' % self.dir, ' xfrdir: "%s"' % self.dir,
                ' zonelistfile: "%s/zone.list"' % self.dir, ' server-count: 1', ' tcp-count: 100',
-               ' ipv4-edns-size: 4096', ' refuse-any: no', ' minimal-responses: no', ' round-robin: no', ' rrl-ratelimit: 0', ' rrl-whitelist-ratelimit: 0',
+               ' ipv4-edns-size: 4096', ' refuse-any: no', ' minimal-responses: no', ' round-robin: no',
+               ' rrl-ratelimit: 0', ' rrl-whitelist-ratelimit: 0',
                'remote-control:', ' control-enable: no']
         for zone in self.zones:
             out += ['zone:', ' name: "%s"' % zone.apex, ' zonefile: "%s"' % zone.path]
@@ -145,28 +146,32 @@ class Named(Server):
 
 
 class Unbound(Server):
-    """Resolves the zones from one port of 127.0.0.1, and nothing else."""
+    """Resolves stubs (names of zones) from one address and port of loopback, and nothing else;
+    validates with anchors (DS records as text). options: further lines of its server section."""
     name = 'unbound'
 
-    def __init__(self, directory, zones, upstream, anchors, options=()):
-        super().__init__(directory, zones)
-        self.upstream, self.anchors, self.options = upstream, anchors, options
+    def __init__(self, directory, stubs, upstream, anchors, options=()):
+        super().__init__(directory)
+        self.stubs, self.upstream, self.anchors, self.options = stubs, upstream, anchors, options
 
     def command(self):
         return [program('unbound'), '-d', '-c', self.conf]
 
+    def ready(self):
+        s.expect(self.process.poll() is None, 'unbound ended with %s: %s', self.process.returncode, self.log())
+        return s.udp_raw(self.port, s.query('localhost', 'A', flags=0x100), timeout=0.2)
+
     def configuration(self):
         out = ['server:', ' interface: 127.0.0.1@%d' % self.port, ' username: ""', ' chroot: ""',
                ' directory: "%s"' % self.dir, ' pidfile: "%s/pid"' % self.dir, ' use-syslog: no', ' logfile: ""',
-               ' verbosity: 1', ' val-log-level: 2', ' num-threads: 1', ' do-not-query-localhost: no',
-               ' do-ip6: no', ' module-config: "validator iterator"', ' trust-anchor-signaling: no',
-               ' root-key-sentinel: no', ' access-control: 127.0.0.0/8 allow', ' unblock-lan-zones: yes',
-               ' insecure-lan-zones: no', ' qname-minimisation: no']
-        out += [' ' + option for option in self.options]
-        out += [' local-zone: "%s" nodefault' % zone.apex for zone in self.zones]
+               ' verbosity: 1', ' val-log-level: 2', ' num-threads: 1', ' do-not-query-localhost: no', ' do-ip6: no',
+               ' module-config: "validator iterator"', ' trust-anchor-signaling: no', ' root-key-sentinel: no',
+               ' access-control: 127.0.0.0/8 allow', ' aggressive-nsec: no', ' harden-below-nxdomain: no',
+               ' target-fetch-policy: "0 0 0 0 0"']
+        out += [' local-zone: "%s" nodefault' % name for name in ('test.', 'invalid.')]
         out += [' trust-anchor: "%s"' % anchor for anchor in self.anchors]
+        out += [' ' + option for option in self.options]
         out += ['remote-control:', ' control-enable: no']
-        for zone in self.zones:
-            out += ['stub-zone:', ' name: "%s"' % zone.apex, ' stub-addr: 127.0.0.1@%d' % self.upstream,
-                    ' stub-prime: no']
+        for stub in self.stubs:
+            out += ['stub-zone:', ' name: "%s"' % stub, ' stub-addr: %s@%d' % self.upstream, ' stub-prime: no']
         return '\n'.join(out) + '\n'

@@ -183,7 +183,7 @@ def _long_name(octets):
     return '.'.join(labels)
 
 
-def _names(apex):
+def names(apex):
     """Strange names: every octet, the longest labels, the longest names."""
     room = 255 - (len(apex) + 2)
     full = _long_name(room)
@@ -230,7 +230,7 @@ tofull  CNAME """ + full + '\nmxfull MX 1 ' + full]
 TLDS = 'com net org arpa de fr xn--p1ai zz aero museum co example'.split()
 
 
-def _root():
+def root():
     """What the root looks like: cuts with and without DS, glue that several share."""
     out = ['$TTL 86400', '. SOA a.root-servers.net. nstld.verisign-grs.com. 2026112401 1800 900 604800 86400']
     for letter in 'abcdefghijklm':
@@ -301,10 +301,10 @@ SCENES = {
     'nsec': [('nsec.test', BODY, 'nsec', ())],
     'nsec3': [('nsec3.test', BODY, 'nsec3', ())],
     'optout': [('optout.test', BODY, 'optout', ())],
-    'names': [('names.test', _names('names.test'), None, ()),
-              ('names-nsec.test', _names('names-nsec.test'), 'nsec', ())],
-    'names-nsec3': [('names-nsec3.test', _names('names-nsec3.test'), 'nsec3', ())],
-    'root': [('.', _root(), 'nsec', ())],
+    'names': [('names.test', names('names.test'), None, ()),
+              ('names-nsec.test', names('names-nsec.test'), 'nsec', ())],
+    'names-nsec3': [('names-nsec3.test', names('names-nsec3.test'), 'nsec3', ())],
+    'root': [('.', root(), 'nsec', ())],
     'family': [('grand.child.family.test', LEAF, 'nsec', ()),
                ('plain.family.test', LEAF, None, ()),
                ('child.family.test', CHILD, 'ldns-optout', ('grand.child.family.test',)),
