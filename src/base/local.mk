@@ -5,4 +5,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h \
 	src/base/glob.c src/base/glob.h \
-	src/base/log.c src/base/log.h
+	src/base/log.c src/base/log.h \
+	src/base/prefix.c src/base/prefix.h
