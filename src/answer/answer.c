@@ -107,6 +107,9 @@ static void read_query(struct answerer *a, struct answer_job *job, struct answer
 {
 	job->state = s;
 	job->reply_size = 0;
+	job->kind = ANSWER_ERROR;
+	job->account = 0;
+	job->cookie_good = false;
 	s->zone = NULL;
 	s->prepared = false;
 	a->counters.queries++;
@@ -173,6 +176,19 @@ static void refuse(struct response *r, uint16_t extended_error)
 	r->edns.extended_error = extended_error;
 }
 
+static void classify(const struct composer *c, struct answer_job *job)
+{
+	uint16_t rcode = c->response.rcode;
+
+	if (rcode == RCODE_NXDOMAIN)
+		job->kind = ANSWER_NXDOMAIN;
+	else if (!rcode)
+		job->kind = c->referral ? ANSWER_REFERRAL : c->nodata ? ANSWER_NODATA : ANSWER_POSITIVE;
+	/* there is no end of names that do not exist */
+	if (job->kind != ANSWER_ERROR)
+		job->account = rcode ? c->apex_hash : c->account;
+}
+
 static void answer_question(struct answerer *a, struct answer_job *job, struct answer_state *s)
 {
 	struct composer *c = &a->composer;
@@ -193,6 +209,7 @@ static void answer_question(struct answerer *a, struct answer_job *job, struct a
 		r->edns.extended_error = EXTENDED_ERROR_INVALID_DATA;
 	} else {
 		compose_answer(c, q, s->zone, job->query + DNS_HEADER_SIZE, job->tcp);
+		classify(c, job);
 		a->counters.referrals += c->referral;
 		a->counters.nodata += c->nodata;
 	}
@@ -260,12 +277,13 @@ static struct edns_reply reply_edns(const struct answerer *a, const struct answe
 
 /* RFC 7873 5.2: a query with a bad cookie is answered as one without, and with
  * a good one for the next time. False: no cookies here. */
-static bool judge_cookie(struct answerer *a, const struct answer_job *job, const struct query *q, enum cookie_verdict *verdict)
+static bool judge_cookie(struct answerer *a, struct answer_job *job, const struct query *q, enum cookie_verdict *verdict)
 {
 	if (!q->edns.cookie_size || !a->cookies.count || !job->client_size)
 		return false;
 	*verdict = cookie_judge(&a->cookies, q->edns.cookie, q->edns.cookie_size, job->client, job->client_size, a->now, a->cookie);
-	a->counters.cookies += *verdict == COOKIE_GOOD;
+	job->cookie_good = *verdict == COOKIE_GOOD;
+	a->counters.cookies += job->cookie_good;
 	return true;
 }
 
@@ -305,7 +323,10 @@ static void answer_job(struct answerer *a, struct answer_job *job)
 		if (r->rcode == RCODE_NOTIMP)
 			r->edns.extended_error = EXTENDED_ERROR_NOT_SUPPORTED;
 	}
+	job->records_at = DNS_HEADER_SIZE + r->question_size;
+	job->records_end = r->size;
 	job->reply_size = response_finish(r);
+	job->behind = (uint16_t)(load_be16(job->reply + 10) - r->count[SECTION_ADDITIONAL]);
 	a->counters.responses++;
 	a->counters.truncated += !!(r->flags & DNS_FLAG_TC);
 	a->counters.rcode[r->rcode]++;
@@ -347,4 +368,17 @@ void answer_batch(struct answerer *a, struct store_reader *reader, struct answer
 				if (wants_zone(&a->state[i]))
 					snapshot_prefetch_zone(reader, &a->state[i].query.name, step);
 	answer_read(a, lookup_snapshot, reader, jobs, count);
+}
+
+void answer_truncate(struct answer_job *job)
+{
+	uint8_t *p = job->reply;
+	uint32_t size = job->reply_size - job->records_end;
+
+	memmove(p + job->records_at, p + job->records_end, size);
+	job->reply_size = job->records_at + size;
+	job->records_end = job->records_at;
+	store_be16(p + 2, load_be16(p + 2) | DNS_FLAG_TC);
+	store_be32(p + 6, 0);           /* answer and authority */
+	store_be16(p + 10, job->behind);
 }

@@ -30,6 +30,9 @@ struct answer_counters {
 	uint64_t cookies;               /* queries with a good server cookie */
 };
 
+/* What a response is, and of what name, for who limits rates. */
+enum answer_kind { ANSWER_POSITIVE, ANSWER_NODATA, ANSWER_NXDOMAIN, ANSWER_REFERRAL, ANSWER_ERROR, ANSWER_KINDS };
+
 struct answer_job {
 	/* in */
 	const uint8_t *query; uint16_t query_size;
@@ -38,6 +41,12 @@ struct answer_job {
 	const uint8_t *client; uint8_t client_size; /* its address: 4 or 16 octets; 0: not known, no cookies */
 	/* out */
 	uint32_t reply_size;                       /* 0: no reply */
+	enum answer_kind kind;
+	uint64_t account;                          /* hash of the name that answers: of the wildcard's encloser, DNAME,
+	                                            * cut, of the zone for NXDOMAIN; 0 for errors */
+	bool cookie_good;                          /* the client got our cookie at this address */
+	uint32_t records_at, records_end;          /* in the reply: between question and OPT */
+	uint16_t behind;                           /* records behind them: OPT, TSIG */
 	/* between the passes; the caller does not look */
 	struct answer_state *state;
 };
@@ -60,5 +69,9 @@ void answer_batch(struct answerer *, struct store_reader *, struct answer_job *,
 /* The same with zones from elsewhere (tests, fuzzers): as snapshot_find_zone. */
 typedef const struct zone_view *zone_lookup(void *arg, const struct name *, bool parent_side, bool *prepared);
 void answer_batch_from(struct answerer *, zone_lookup *, void *arg, struct answer_job *, unsigned count);
+
+/* Takes the records out of the reply of a job and sets TC: no longer than the
+ * query but for OPT. */
+void answer_truncate(struct answer_job *);
 
 #endif

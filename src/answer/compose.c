@@ -482,6 +482,8 @@ static enum step take_step(struct composer *c)
 	struct find f;
 
 	find_name(c->view, c->name, c->query->type, &f);
+	if (!c->steps)
+		c->account = c->name->hash[f.label];
 	switch (f.kind) {
 	case FIND_NODE:
 		return answer_node(c, &f);

@@ -39,6 +39,7 @@ struct composer {
 	bool tcp, dnssec;
 	bool full;                              /* something needed did not fit: TC */
 	bool referral, nodata;                  /* what it came to, for the counters */
+	uint64_t account;                       /* hash of what answers for the question's name: see answer.h */
 
 	/* the name now looked for: the question's, then the chain's */
 	const struct name *name;

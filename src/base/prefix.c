@@ -119,6 +119,16 @@ int prefix_list_parse(struct prefix_list *list, const char *text, size_t size, s
 	return -1;
 }
 
+bool prefix_list_equal(const struct prefix_list *a, const struct prefix_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->items[i].bits != b->items[i].bits || !prefix_matches(&a->items[i], &b->items[i].first, b->items[i].size))
+			return false;
+	return true;
+}
+
 void prefix_list_clear(struct prefix_list *list)
 {
 	free(list->items);

@@ -61,6 +61,7 @@ int prefix_list_add(struct prefix_list *, const struct prefix *, struct err *);
 /* Appends those of a text, between commas or blanks, at most max. On failure
  * the list is as it was. */
 int prefix_list_parse(struct prefix_list *, const char *text, size_t size, size_t max, struct err *);
+bool prefix_list_equal(const struct prefix_list *, const struct prefix_list *);
 void prefix_list_clear(struct prefix_list *);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/prefix.h"
 
 #define CONF_COOKIE_SECRETS 2
 #define CONF_COOKIE_SECRET_SIZE 16
@@ -33,6 +34,11 @@ struct conf {
 	unsigned tcp_connections;       /* per worker */
 	unsigned tcp_idle_timeout, tcp_read_timeout;  /* seconds */
 	uint64_t receive_buffer;        /* octets, per socket */
+	unsigned rate_limit;            /* responses a second to a client's prefix; 0: no limit */
+	unsigned rate_limit_slip;       /* of those over the limit every n-th is truncated; 0: none */
+	uint64_t rate_limit_table;      /* octets, per worker */
+	unsigned rate_limit_ipv4_prefix, rate_limit_ipv6_prefix;      /* bits */
+	struct prefix_list rate_limit_exempt;
 	bool include_anywhere;
 	char *version, *hostname, *identity, *nsid;   /* CHAOS and NSID texts, NULL: off */
 	char *cookie_secrets;           /* file, NULL: they are made up */

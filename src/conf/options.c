@@ -60,6 +60,24 @@ const struct option_row option_rows[] = {
 	{ "receive-buffer", OPTION_SIZE, AT(receive_buffer), 64 * KIB, GIB, NULL, "4MiB",
 	  "Receive buffer of each UDP socket: what waits there while a worker is replaced. A warning tells when the "
 	  "kernel gives less." },
+	{ "rate-limit", OPTION_COUNT, AT(rate_limit), 0, 1000000, NULL, "200",
+	  "Responses a second over UDP that each worker gives to the clients of one prefix for one name; all that "
+	  "does not exist in a zone counts as one name, and so do all names that one wildcard, DNAME or delegation answers "
+	  "for, and all errors. What is more is truncated or dropped: see rate-limit-slip. Clients with a valid cookie (RFC "
+	  "7873) are not limited, nor those of rate-limit-exempt. 0: no limit." },
+	{ "rate-limit-slip", OPTION_COUNT, AT(rate_limit_slip), 0, 100, NULL, "1",
+	  "One in so many of the responses over the limit is sent truncated, without records, so that a real client asks "
+	  "again over TCP; the others are dropped. 1: none is dropped, so that no client is left without an answer, nor "
+	  "open to a forged one. 0: all are dropped." },
+	{ "rate-limit-table", OPTION_SIZE, AT(rate_limit_table), 64 * KIB, GIB, NULL, "4MiB",
+	  "Memory of each worker for counting responses: 16 octets for each prefix and name of the last second. "
+	  "When it is full those that got least are forgotten." },
+	{ "rate-limit-ipv4-prefix", OPTION_COUNT, AT(rate_limit_ipv4_prefix), 1, 32, NULL, "24",
+	  "Leading bits of an IPv4 address that count as one client." },
+	{ "rate-limit-ipv6-prefix", OPTION_COUNT, AT(rate_limit_ipv6_prefix), 1, 128, NULL, "56",
+	  "Leading bits of an IPv6 address that count as one client." },
+	{ "rate-limit-exempt", OPTION_PREFIXES, AT(rate_limit_exempt), 0, 64, NULL, "[127.0.0.0/8, \"::1\"]",
+	  "Clients that are not limited. []: none." },
 	{ "include-anywhere", OPTION_BOOLEAN, AT(include_anywhere), 0, 0, NULL, "false",
 	  "Whether $INCLUDE in a zone file may name files outside the file's own directory." },
 	{ "version", OPTION_TEXT, AT(version), 1, 255, NULL, NULL,
@@ -159,6 +177,10 @@ const char *option_allowed(const struct option_row *row, char *buf, size_t size)
 	switch (row->type) {
 	case OPTION_LISTEN:
 		snprintf(buf, size, "a list of ADDRESS or ADDRESS@PORT, for example [192.0.2.1, \"2001:db8::1@53\"]");
+		break;
+	case OPTION_PREFIXES:
+		snprintf(buf, size, "a list of at most %llu prefixes, for example [192.0.2.0/24, \"2001:db8::/32\"]",
+			(unsigned long long)row->max);
 		break;
 	case OPTION_PATH:
 		snprintf(buf, size, "an absolute path of at most %llu octets%s", (unsigned long long)row->max,
@@ -320,6 +342,23 @@ static int add_listen(struct conf *conf, const struct option_row *row, const cha
 	return 0;
 }
 
+static int add_prefix(struct conf *conf, const struct option_row *row, const char *text, struct err *err)
+{
+	struct prefix_list *list = (struct prefix_list *)(void *)((char *)conf + row->offset);
+	struct prefix p;
+
+	if (prefix_parse(&p, text, strlen(text), err) < 0)
+		return err_context(err, "%s", row->name);
+	if (list->count >= row->max)
+		return err_set(err, ERR_PARSE, "%s: more than %llu prefixes", row->name, (unsigned long long)row->max);
+	return prefix_list_add(list, &p, err);
+}
+
+bool option_is_list(const struct option_row *row)
+{
+	return row->type == OPTION_LISTEN || row->type == OPTION_PREFIXES;
+}
+
 static uint64_t cpus(const struct option_row *row)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -370,6 +409,8 @@ int option_set(struct conf *conf, const struct option_row *row, const char *text
 	switch (row->type) {
 	case OPTION_LISTEN:
 		return add_listen(conf, row, text, err);
+	case OPTION_PREFIXES:
+		return add_prefix(conf, row, text, err);
 	case OPTION_PATH:
 		if (!row->initial && plain && is_null(text))
 			return set_text(conf, row, NULL, err);
@@ -407,6 +448,20 @@ static void print_quoted(const char *s, FILE *out)
 	putc('"', out);
 }
 
+static void print_prefixes(const struct prefix_list *list, FILE *out)
+{
+	char text[PREFIX_TEXT];
+
+	putc('[', out);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct prefix *p = &list->items[i];
+
+		fputs(i ? ", " : "", out);
+		print_quoted(prefix_to_text(text, &p->first, p->size, p->bits), out);
+	}
+	putc(']', out);
+}
+
 void option_print(const struct conf *conf, const struct option_row *row, FILE *out)
 {
 	const void *place = (const char *)conf + row->offset;
@@ -422,6 +477,9 @@ void option_print(const struct conf *conf, const struct option_row *row, FILE *o
 			print_quoted(conf->listen[i].text, out);
 		}
 		putc(']', out);
+		break;
+	case OPTION_PREFIXES:
+		print_prefixes(place, out);
 		break;
 	case OPTION_PATH:
 	case OPTION_NAME:

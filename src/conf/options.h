@@ -11,6 +11,7 @@
 
 enum option_type {
 	OPTION_LISTEN,          /* a list of ADDRESS[@PORT]; struct conf_listen *, size_t */
+	OPTION_PREFIXES,        /* a list of PREFIX, which may be empty; struct prefix_list */
 	OPTION_PATH,            /* absolute; char * */
 	OPTION_NAME,            /* of a user or a group, or null; char * */
 	OPTION_TEXT,            /* or null; char * */
@@ -36,8 +37,9 @@ const struct option_row *option_find(const char *name);
 
 /* One scalar into its place. plain: it stood without quotes (a quoted "2" is
  * a text, not a number). Returns -1 with what is allowed in err (no place in
- * it). OPTION_LISTEN appends. */
+ * it). Lists: appends. */
 int option_set(struct conf *, const struct option_row *, const char *text, bool plain, struct err *);
+bool option_is_list(const struct option_row *);
 /* What is allowed, for messages and the man page: "a number from 1 to 64". */
 const char *option_allowed(const struct option_row *, char *buf, size_t size);
 /* The value as it is written in the file, with newline. */

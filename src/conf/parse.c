@@ -31,7 +31,7 @@ static void complain(struct conf_parser *p, const yaml_mark_t *mark, const char 
 	__attribute__((format(printf, 3, 4)));
 static void complain(struct conf_parser *p, const yaml_mark_t *mark, const char *fmt, ...)
 {
-	char text[700], line[1024];
+	char text[1000], line[1100];
 	va_list ap;
 
 	if (++p->errors > CONF_ERRORS_MAX)
@@ -66,10 +66,10 @@ static void set_option(struct conf_parser *p, const struct option_row *row, yaml
 	char allowed[256];
 
 	option_allowed(row, allowed, sizeof allowed);
-	if (row->type == OPTION_LISTEN && node->type == YAML_SEQUENCE_NODE) {
+	if (option_is_list(row) && node->type == YAML_SEQUENCE_NODE) {
 		yaml_node_item_t *item;
 
-		if (node->data.sequence.items.start == node->data.sequence.items.top)
+		if (row->type == OPTION_LISTEN && node->data.sequence.items.start == node->data.sequence.items.top)
 			complain(p, &node->start_mark, "%s: the list is empty; wanted: %s", row->name, allowed);
 		for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
 			yaml_node_t *one = yaml_document_get_node(&p->document, *item);
@@ -89,7 +89,7 @@ static void set_option(struct conf_parser *p, const struct option_row *row, yaml
 static void unknown_key(struct conf_parser *p, const yaml_node_t *key)
 {
 	const char *name = (const char *)key->data.scalar.value, *near = option_nearest(name);
-	char all[600] = "";
+	char all[900] = "";
 	const struct option_row *row;
 	size_t n = 0;
 
@@ -128,6 +128,25 @@ static void set_pair(struct conf_parser *p, const yaml_node_pair_t *pair, size_t
 
 #define OPTIONS_MAX 64
 
+/* "[a, \"b\"]", as it stands in the table. */
+static int set_default_list(struct conf *conf, const struct option_row *row, struct err *why)
+{
+	static const char between[] = "[], \"";
+	const char *at = row->initial + strspn(row->initial, between);
+
+	while (*at) {
+		char text[80];
+		size_t n = strcspn(at, between);
+
+		snprintf(text, sizeof text, "%.*s", (int)n, at);
+		if (option_set(conf, row, text, true, why) < 0)
+			return -1;
+		at += n;
+		at += strspn(at, between);
+	}
+	return 0;
+}
+
 /* Options that the file does not name get their defaults, through the same
  * function, so that a default that is out of its own range cannot hide. */
 static void set_defaults(struct conf_parser *p, const size_t seen[])
@@ -141,12 +160,9 @@ static void set_defaults(struct conf_parser *p, const size_t seen[])
 
 		if (seen[row - option_rows])
 			continue;
-		if (row->type == OPTION_LISTEN) {
-			r = option_set(p->conf, row, "0.0.0.0@53", true, &why);
-			r = r < 0 ? r : option_set(p->conf, row, "::@53", true, &why);
-		} else if (row->initial) {
-			r = option_set(p->conf, row, row->initial, true, &why);
-		}
+		if (row->initial)
+			r = option_is_list(row) ? set_default_list(p->conf, row, &why) :
+				option_set(p->conf, row, row->initial, true, &why);
 		if (r < 0)
 			complain(p, &nowhere, "the default of %s", why.message);
 	}
@@ -300,5 +316,6 @@ void conf_free(struct conf *conf)
 		if (row->type == OPTION_PATH || row->type == OPTION_NAME || row->type == OPTION_TEXT || row->type == OPTION_WORD)
 			free(*(char **)(void *)((char *)conf + row->offset));
 	free(conf->listen);
+	prefix_list_clear(&conf->rate_limit_exempt);
 	free(conf);
 }

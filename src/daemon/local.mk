@@ -9,6 +9,7 @@ src_daemon_schwenkd_SOURCES = \
 	src/daemon/main.c \
 	src/daemon/notify.c src/daemon/notify.h \
 	src/daemon/privileges.c src/daemon/privileges.h \
+	src/daemon/rate_limit.c src/daemon/rate_limit.h \
 	src/daemon/reload.c \
 	src/daemon/role.c \
 	src/daemon/stats.c \
@@ -16,6 +17,7 @@ src_daemon_schwenkd_SOURCES = \
 	src/daemon/tcp.c \
 	src/daemon/udp.c \
 	src/daemon/worker.c src/daemon/worker.h \
+	src/daemon/worker_limits.c \
 	src/daemon/writer_link.c
 include src/daemon/control.mk
 src_daemon_schwenkd_LDADD = $(SCHWENKD_LIBS)

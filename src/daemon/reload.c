@@ -87,6 +87,12 @@ static void note_changed(const struct conf *new, const struct conf *old, json_t 
 	note(changed, old->tcp_connections == new->tcp_connections, "tcp-connections");
 	note(changed, old->tcp_idle_timeout == new->tcp_idle_timeout, "tcp-idle-timeout");
 	note(changed, old->tcp_read_timeout == new->tcp_read_timeout, "tcp-read-timeout");
+	note(changed, old->rate_limit == new->rate_limit, "rate-limit");
+	note(changed, old->rate_limit_slip == new->rate_limit_slip, "rate-limit-slip");
+	note(changed, old->rate_limit_table == new->rate_limit_table, "rate-limit-table");
+	note(changed, old->rate_limit_ipv4_prefix == new->rate_limit_ipv4_prefix, "rate-limit-ipv4-prefix");
+	note(changed, old->rate_limit_ipv6_prefix == new->rate_limit_ipv6_prefix, "rate-limit-ipv6-prefix");
+	note(changed, prefix_list_equal(&old->rate_limit_exempt, &new->rate_limit_exempt), "rate-limit-exempt");
 	note(changed, old->include_anywhere == new->include_anywhere, "include-anywhere");
 	note(changed, same_text(old->version, new->version), "version");
 	note(changed, same_text(old->hostname, new->hostname), "hostname");

@@ -167,6 +167,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		if (!count)
 			break;
 		worker_answer(u->worker, u->jobs, count);
+		worker_limit(u->worker, u->jobs, count);
 		send_batch(u, s, gather(u, s, count));
 	}
 }

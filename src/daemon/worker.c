@@ -80,6 +80,7 @@ static void reload(struct worker *w, const struct message *m)
 	answerer_set_cookies(answerer, &w->cookies);
 	answerer_free(w->answerer);
 	w->answerer = answerer;
+	worker_limits_change(w, conf);
 	conf_free(w->role.conf);
 	w->role.conf = conf;
 	if (log_level_from_text(conf->log_level, &level))
@@ -147,6 +148,7 @@ static void stats(struct worker *w, const struct message *m)
 	json_object_set_new(o, "rcode", rcodes);
 	put(o, "snapshots", w->snapshots);
 	put(o, "barriers", w->barriers);
+	worker_limits_stats(w, o);
 	udp_stats(w->udp, o);
 	tcp_stats(w->tcp, o);
 	text = json_dumps(o, JSON_COMPACT);
@@ -287,6 +289,8 @@ static int open_events(struct worker *w, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	event_priority_set(w->channel_readable, FIRST);
 	event_add(w->channel_readable, NULL);
+	if (worker_limits_begin(w, err) < 0)
+		return -1;
 	w->udp = udp_new(w, udp, pairs);
 	w->tcp = tcp_new(w, tcp, pairs);
 	return w->udp && w->tcp ? 0 : err_set(err, ERR_NOMEM, "out of memory");
@@ -296,6 +300,7 @@ static void worker_end(struct worker *w)
 {
 	tcp_free(w->tcp);
 	udp_free(w->udp);
+	worker_limits_end(w);
 	if (w->channel_readable)
 		event_free(w->channel_readable);
 	if (w->channel_writable)

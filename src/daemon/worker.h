@@ -13,6 +13,7 @@
 #include "daemon/daemon.h"
 #include "store/snapshot.h"
 
+struct rate_limit;
 struct udp;
 struct tcp;
 
@@ -25,6 +26,9 @@ struct worker {
 	struct event *channel_readable, *channel_writable;
 	struct udp *udp;
 	struct tcp *tcp;
+	struct rate_limit *rate_limit;  /* NULL: no limit */
+	struct event *rate_sweep;
+	uint8_t rate_seed[16];
 	uint64_t snapshots, barriers;
 };
 
@@ -36,6 +40,16 @@ void worker_answer(struct worker *, struct answer_job *, unsigned count);
 
 /* Tells the job who asks; the address has to outlive it. */
 void worker_set_client(struct answer_job *, const struct sockaddr_storage *);
+
+/* worker_limits.c: the rate limiter's begin and end; the configuration that is
+ * about to take the present one's place. */
+int worker_limits_begin(struct worker *, struct err *);
+void worker_limits_change(struct worker *, const struct conf *new);
+void worker_limits_stats(const struct worker *, json_t *into);
+void worker_limits_end(struct worker *);
+/* Takes records, or the whole, from the replies of a batch that are over the
+ * limit. Not over TCP, where nobody's address is forged. */
+void worker_limit(struct worker *, struct answer_job *, unsigned count);
 
 /* udp.c: serves the sockets from now on. NULL: no memory (logged). */
 struct udp *udp_new(struct worker *, const int *fds, unsigned count);

@@ -52,6 +52,10 @@ static void empty_file_gives_defaults(void **state)
 	assert_int_equal(conf->udp_payload_size, 1232);
 	assert_int_equal(conf->receive_buffer, 4 << 20);
 	assert_string_equal(conf->log, "stderr");
+	assert_int_equal(conf->rate_limit, 200);
+	assert_int_equal(conf->rate_limit_exempt.count, 2);
+	assert_int_equal(conf->rate_limit_exempt.items[0].bits, 8);
+	assert_int_equal(conf->rate_limit_exempt.items[1].size, 16);
 	assert_false(conf->include_anywhere);
 	conf_free(conf);
 }
@@ -84,6 +88,12 @@ static void sizes_and_words(void **state)
 	assert_true(conf->pin_workers);
 	assert_string_equal(conf->listen[0].text, "192.0.2.1@53");
 	conf_free(conf);
+	conf = parse("rate-limit-exempt: []\n");
+	assert_int_equal(conf->rate_limit_exempt.count, 0);
+	conf_free(conf);
+	conf = parse("rate-limit-exempt: 192.0.2.0/24\n");
+	assert_int_equal(conf->rate_limit_exempt.count, 1);
+	conf_free(conf);
 }
 
 /* text → the place and a part of the message; the first error of each */
@@ -115,6 +125,10 @@ static const struct { const char *text, *place, *part; } wrong[] = {
 	{ "listen: [127.0.0.1@0]\n", "test.yaml:1:10: ", "ADDRESS@PORT" },
 	{ "listen: [127.0.0.1@65536]\n", "test.yaml:1:10: ", "ADDRESS@PORT" },
 	{ "listen: [[127.0.0.1]]\n", "test.yaml:1:10: ", "a list within the list" },
+	{ "rate-limit-exempt: [127.0.0.1, 192.0.2.1/24]\n", "test.yaml:1:32: ", "rate-limit-exempt: 192.0.2.1/24 has bits set" },
+	{ "rate-limit-exempt: [any]\n", "test.yaml:1:21: ", "no address or prefix" },
+	{ "rate-limit-exempt: {a: b}\n", "test.yaml:1:20: ", "a mapping where a list of at most 64 prefixes" },
+	{ "rate-limit-ipv4-prefix: 33\n", "test.yaml:1:25: ", "from 1 to 32" },
 	{ "user: a b\n", "test.yaml:1:7: ", "a name of at most 64" },
 	{ "user: \"\"\n", "test.yaml:1:7: ", "a name" },
 	{ "nsid: \"a\\0b\"\n", "test.yaml:1:7: ", "NUL" },
@@ -181,7 +195,9 @@ static void parse_print_parse_is_the_identity(void **state)
 		"workers: 7\noperators: ops\nstagers: ci\nreaders: look\nlog: syslog\nlog-level: info\ncatalog-map-size: 3MiB\n"
 		"images-map-size: 1000001MiB\nloader-memory: 1048579\nloaders: 3\nudp-payload-size: 4096\ntcp-connections: 5\n"
 		"tcp-idle-timeout: 11\ntcp-read-timeout: 12\nreceive-buffer: 1MiB\ninclude-anywhere: true\n"
-		"version: \"1.0: # \\x01\"\nhostname: ns1\nidentity: \"~\"\nnsid: \"m\xc3\xbcnchen\"\ncookie-secrets: /etc/cookies\nswitch-timeout: 9\npin-workers: true\n",
+		"version: \"1.0: # \\x01\"\nhostname: ns1\nidentity: \"~\"\nnsid: \"m\xc3\xbcnchen\"\ncookie-secrets: /etc/cookies\nswitch-timeout: 9\npin-workers: true\n"
+		"rate-limit: 0\nrate-limit-slip: 2\nrate-limit-table: 1MiB\nrate-limit-ipv4-prefix: 32\n"
+		"rate-limit-ipv6-prefix: 48\nrate-limit-exempt: [10.0.0.0/8, \"2001:db8::1\"]\n",
 	};
 
 	for (size_t i = 0; i < 2; i++) {
