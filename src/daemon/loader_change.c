@@ -64,9 +64,10 @@ static int copy_image(struct loader *l, const struct opened_set *from, struct er
 	memcpy(hash.word, header.content, sizeof hash.word);
 	snprintf(source, sizeof source, "copy of @%s", from->set.name);
 	view_soa_serial(&from->view, &serial);
-	loader_image(l, json_pack("{s:o,s:s,s:I,s:b,s:b,s:s,s:o}", "image", image_json(0, size), "source", source,
+	loader_image(l, json_pack("{s:o,s:s,s:I,s:b,s:b,s:s,s:o,s:o}", "image", image_json(0, size), "source", source,
 		"soa_serial", (json_int_t)serial, "serial_fixed", view_serial_fixed(&from->view),
-		"failed", from->set.state == SET_FAILED, "rule", from->set.note, "hash", content_json(&hash)), l->fd[LOADER_IMAGE_FD]);
+		"failed", from->set.state == SET_FAILED, "rule", from->set.note, "hash", content_json(&hash),
+		"signing", signing_json(&from->set.signing)), l->fd[LOADER_IMAGE_FD]);
 	return 0;
 }
 

@@ -87,9 +87,9 @@ json_t *loading_meta(const struct loading *l)
 
 	memcpy(hash.word, r->header.content, sizeof hash.word);
 	snprintf(source, sizeof source, "import of %s", l->name);
-	meta = json_pack("{s:{s:I,s:I},s:I,s:b,s:b,s:o,s:o}", "image", "offset", (json_int_t)l->offset, "size", (json_int_t)r->image_size,
+	meta = json_pack("{s:{s:I,s:I},s:I,s:b,s:b,s:o,s:o,s:o}", "image", "offset", (json_int_t)l->offset, "size", (json_int_t)r->image_size,
 		"soa_serial", (json_int_t)r->soa_serial, "serial_fixed", r->serial_fixed, "failed", r->failed,
-		"hash", content_json(&hash), "source", loader_text(source));
+		"hash", content_json(&hash), "signing", signing_json(&r->signing), "source", loader_text(source));
 	if (meta && r->failed)
 		json_object_set_new(meta, "rule", loader_text(l->rule));
 	return meta;

@@ -173,6 +173,7 @@ static int read_edition(struct text_restore *r, const json_t *json, struct set_r
 	set->nodes = result.header.nodes;
 	set->octets = result.image_size;
 	memcpy(set->hash.word, result.header.content, sizeof set->hash.word);
+	set->signing = result.signing;
 	set->flags = (set->flags & ~SET_SERIAL_FIXED) | (result.serial_fixed ? SET_SERIAL_FIXED : 0);
 	r->editions++;
 	return check_hash(r, json, set, name);

@@ -51,14 +51,16 @@ static int count_set(void *arg, const struct set_row *set)
 	return 0;
 }
 
-/* The name of a set of the zone, or null. */
-static json_t *set_name_json(struct catalog_txn *txn, struct set_at at)
+/* The name of a set of the zone, or null; and until when it is signed. */
+static json_t *set_name_json(struct catalog_txn *txn, struct set_at at, json_t **until)
 {
 	struct err err = ERR_INIT;
 	struct set_row set;
 
-	if (!at.set || catalog_set(txn, at.set, &set, &err) < 0)
+	*until = json_null();
+	if (!at.set || catalog_set_at(txn, at, &set, &err) < 0)
 		return json_null();
+	*until = until_json(&set.signing);
 	return json_string(set.name);
 }
 
@@ -101,10 +103,13 @@ json_t *zone_json(struct catalog_txn *txn, const struct zone_row *zone)
 	char name[NAME_TEXT_MAX];
 	struct err err = ERR_INIT;
 	json_int_t sets = 0;
+	json_t *live_until, *previous_until, *live = set_name_json(txn, zone->live, &live_until);
+	json_t *previous = set_name_json(txn, zone->previous, &previous_until);
 
 	catalog_sets(txn, zone->id, count_set, &sets, &err);
-	return json_pack("{s:s,s:I,s:o,s:o,s:I,s:s,s:o,s:I,s:o,s:o}", "zone", name_to_text_short(name, zone->apex),
-		"id", (json_int_t)zone->id, "live", set_name_json(txn, zone->live), "previous", set_name_json(txn, zone->previous),
+	return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:I,s:o,s:o}", "zone", name_to_text_short(name, zone->apex),
+		"id", (json_int_t)zone->id, "live", live, "previous", previous, "signed_until", live_until,
+		"back_signed_until", previous_until,
 		"serial", (json_int_t)zone->served_serial,
 		"state", zone->flags & ZONE_HELD ? "held" : zone->live.set ? "live" : "prepared",
 		"held", held_json(txn, zone), "sets", sets, "switched", time_json(zone->switched_at_us),
@@ -113,22 +118,41 @@ json_t *zone_json(struct catalog_txn *txn, const struct zone_row *zone)
 
 /* ---- sets -------------------------------------------------------------------- */
 
+json_t *until_json(const struct set_signing *signing)
+{
+	return time_json(signing->is_signed ? signing->until * 1000000 : 0);
+}
+
 json_t *set_json(const struct zone_row *zone, const struct set_row *set)
 {
 	char name[SET_TEXT_MAX], hash[CONTENT_HASH_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:s,s:I}",
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:s,s:I,s:o}",
 		"set", set_text(name, zone->apex, set->name), "name", set->name, "state", set_state_name[set->state],
 		"live", zone->live.set == set->id, "previous", zone->previous.set == set->id,
 		"records", (json_int_t)set->records, "rrsets", (json_int_t)set->rrsets, "nodes", (json_int_t)set->nodes,
 		"octets", (json_int_t)set->octets, "serial", (json_int_t)set->soa_serial, "edition", (json_int_t)set->edition,
 		"hash", content_hash_text(&set->hash, hash), "created", time_json(set->created_us),
-		"source", set->source, "note", set->note, "images", (json_int_t)set->images);
+		"source", set->source, "note", set->note, "images", (json_int_t)set->images,
+		"signed_until", until_json(&set->signing));
 }
 
 /* ---- history ----------------------------------------------------------------- */
 
-struct member_list { json_t *array; unsigned left; };
+struct member_list { struct catalog_txn *txn; uint64_t id; json_t *array; unsigned left; };
+
+/* Until when the way back of a zone's last switch validates. */
+static json_t *back_until_json(struct catalog_txn *txn, uint64_t id, const struct history_member *m)
+{
+	struct err err = ERR_INIT;
+	struct zone_row zone;
+	struct set_row set;
+
+	if (!m->from.set || catalog_zone_by_id(txn, m->zone, &zone, &err) < 0 || zone.switch_id != id ||
+	    zone.previous.set != m->from.set || catalog_set_at(txn, zone.previous, &set, &err) < 0)
+		return json_null();
+	return until_json(&set.signing);
+}
 
 static int add_member(void *arg, const struct history_member *m)
 {
@@ -137,15 +161,16 @@ static int add_member(void *arg, const struct history_member *m)
 
 	if (list->left-- == 0)
 		return 1;
-	json_array_append_new(list->array, json_pack("{s:s,s:o,s:o,s:I,s:I}", "zone", name_to_text_short(name, m->apex),
+	json_array_append_new(list->array, json_pack("{s:s,s:o,s:o,s:I,s:I,s:o}", "zone", name_to_text_short(name, m->apex),
 		"from", string_or_null(m->from_name), "to", string_or_null(m->to_name),
-		"from_serial", (json_int_t)m->from_serial, "to_serial", (json_int_t)m->to_serial));
+		"from_serial", (json_int_t)m->from_serial, "to_serial", (json_int_t)m->to_serial,
+		"back_signed_until", back_until_json(list->txn, list->id, m)));
 	return 0;
 }
 
 json_t *history_json(struct catalog_txn *txn, const struct history_row *row, unsigned member_max)
 {
-	struct member_list list = { json_array(), member_max };
+	struct member_list list = { txn, row->id, json_array(), member_max };
 	struct err err = ERR_INIT;
 
 	catalog_history_members(txn, row->id, add_member, &list, &err);
@@ -275,6 +300,40 @@ uint64_t hex64_from_json(const json_t *json)
 	const char *text = json_string_value(json);
 
 	return text ? strtoull(text, NULL, 16) : 0;
+}
+
+json_t *signing_json(const struct set_signing *s)
+{
+	json_t *keys = json_array();
+
+	if (!s->is_signed) {
+		json_decref(keys);
+		return json_null();
+	}
+	for (unsigned i = 0; i < s->keys; i++)
+		json_array_append_new(keys, json_pack("[o,i,i,i]", hex64_json(s->key[i].hash), s->key[i].tag, s->key[i].algorithm,
+			s->key[i].flags));
+	return json_pack("{s:I,s:b,s:o}", "until", (json_int_t)s->until, "more", s->more_keys, "keys", keys);
+}
+
+void signing_from_json(struct set_signing *s, const json_t *json)
+{
+	const json_t *keys = json_object_get(json, "keys");
+
+	memset(s, 0, sizeof *s);
+	if (!json_is_object(json))
+		return;
+	s->is_signed = true;
+	s->until = json_integer_value(json_object_get(json, "until"));
+	s->more_keys = json_is_true(json_object_get(json, "more")) || json_array_size(keys) > SET_KEYS_MAX;
+	for (size_t i = 0; i < json_array_size(keys) && i < SET_KEYS_MAX; i++) {
+		const json_t *key = json_array_get(keys, i);
+
+		s->key[s->keys++] = (struct set_key){ .hash = hex64_from_json(json_array_get(key, 0)),
+			.tag = (uint16_t)json_integer_value(json_array_get(key, 1)),
+			.algorithm = (uint8_t)json_integer_value(json_array_get(key, 2)),
+			.flags = (uint8_t)json_integer_value(json_array_get(key, 3)) };
+	}
 }
 
 json_t *content_json(const struct content_hash *hash)

@@ -34,6 +34,12 @@ const char *property_get(const char *text, const char *key, char *buf, size_t si
 /* 64-bit numbers that may use the highest bit go as hexadecimal text. */
 json_t *hex64_json(uint64_t);
 uint64_t hex64_from_json(const json_t *);
+/* {"until", "more", "keys": [[hash, tag, algorithm, flags]…]}, null where not
+ * signed: what a loader says to the writer. */
+json_t *signing_json(const struct set_signing *);
+void signing_from_json(struct set_signing *, const json_t *);
+/* Until when a set's signatures are valid; null where it is not signed. */
+json_t *until_json(const struct set_signing *);
 json_t *content_json(const struct content_hash *);
 void content_from_json(struct content_hash *, const json_t *);
 

@@ -93,6 +93,7 @@ void claim_from_json(struct import_claim *c, const json_t *json)
 	c->failed = json_is_true(json_object_get(json, "failed"));
 	c->create = json_is_true(json_object_get(json, "create"));
 	content_from_json(&c->hash, json_object_get(json, "hash"));
+	signing_from_json(&c->signing, json_object_get(json, "signing"));
 	c->expect_live_given = live != NULL;
 	c->expect_live.set = json_number(live, "set");
 	c->expect_live.edition = (uint32_t)json_number(live, "edition");
@@ -185,6 +186,7 @@ int import_finish(struct catalog_txn *txn, uint64_t id, const struct import_clai
 	set->nodes = h->nodes;
 	set->octets = octets;
 	memcpy(set->hash.word, h->content, sizeof set->hash.word);
+	set->signing = c->signing;
 	snprintf(set->note, sizeof set->note, "%s", c->note ? c->note : "");
 	set->images = 1;
 	set->image[0] = (struct set_image){ image, 0, set->edition, octets };

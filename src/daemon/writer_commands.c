@@ -82,13 +82,15 @@ static json_t *name_or_null(const char *name)
 static json_t *result_item_json(const struct switch_result_item *item)
 {
 	const struct history_member *m = &item->member;
-	char zone[NAME_TEXT_MAX];
+	char zone[NAME_TEXT_MAX], keys[KEYS_TEXT_MAX];
 
-	return json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:o,s:o,s:I,s:b}", "zone", name_to_text_short(zone, m->apex),
+	return json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:o,s:o,s:I,s:b,s:o,s:o,s:o}", "zone", name_to_text_short(zone, m->apex),
 		"from", name_or_null(m->from_name), "to", name_or_null(m->to_name),
 		"from_serial", (json_int_t)m->from_serial, "to_serial", (json_int_t)m->to_serial,
 		"outcome", outcome_name[item->outcome], "since", time_json(item->since_us), "by", name_or_null(item->by),
-		"left_behind", (json_int_t)item->edits_left_behind, "serial_stuck", item->serial_stuck);
+		"left_behind", (json_int_t)item->edits_left_behind, "serial_stuck", item->serial_stuck,
+		"signed_until", time_json(item->signed_until * 1000000), "back_signed_until", time_json(item->back_signed_until * 1000000),
+		"keys", name_or_null(switch_keys_text(item, keys)));
 }
 
 /* A text that grows; nothing is lost but memory's end, which gives NULL. */
@@ -201,7 +203,7 @@ json_t *switch_json(struct catalog_txn *txn, const struct switch_request *reques
 		const struct switch_result_item *item = &result->items[i];
 		bool plain = item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_ALREADY;
 
-		if (plain && !item->serial_stuck && !item->edits_left_behind && listed++ >= LISTED_MAX)
+		if (plain && !item->serial_stuck && !item->edits_left_behind && item->keys_fit == KEYS_FIT && listed++ >= LISTED_MAX)
 			continue;
 		json_array_append_new(zones, result_item_json(item));
 	}
@@ -254,6 +256,22 @@ static int parse_targets(const json_t *request, const char *list, struct switch_
 	return 0;
 }
 
+static int parse_force(const json_t *rules, unsigned *force, struct err *err)
+{
+	for (size_t i = 0; i < json_array_size(rules); i++) {
+		const char *rule = json_string_value(json_array_get(rules, i));
+
+		if (strcmp(rule, "dnskey") == 0)
+			*force |= FORCE_DNSKEY;
+		else if (strcmp(rule, "unsigned") == 0)
+			*force |= FORCE_UNSIGNED;
+		else
+			return err_set(err, ERR_BAD_REQUEST, "no rule \"%.64s\" that could be passed over by force: there are \"dnskey\" and "
+				"\"unsigned\"", rule);
+	}
+	return 0;
+}
+
 static int parse_cutover(const json_t *request, struct switch_request *s, struct err *err)
 {
 	const json_t *number = json_object_get(request, "serial"), *force = json_object_get(request, "force");
@@ -270,9 +288,7 @@ static int parse_cutover(const json_t *request, struct switch_request *s, struct
 	}
 	if ((s->expect || number) && (s->group || s->count > 1))
 		return err_set(err, ERR_BAD_REQUEST, "\"expect\" and \"serial\" go with one zone only");
-	if (json_array_size(force))
-		return err_set(err, ERR_BAD_REQUEST, "no rule \"%.64s\" that could be passed over by force", json_string_value(json_array_get(force, 0)));
-	return 0;
+	return parse_force(force, &s->force, err);
 }
 
 static json_t *run_switch(struct catalog_txn *txn, const json_t *request, enum switch_kind kind, struct err *err)

@@ -25,6 +25,7 @@ struct import_claim {
 	uint32_t soa_serial;
 	bool serial_fixed, failed, create;
 	struct content_hash hash;
+	struct set_signing signing;
 	bool expect_live_given;
 	struct set_at expect_live;
 };

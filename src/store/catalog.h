@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "store/content_hash.h"
+#include "store/signing.h"
 #include "wire/name.h"
 
 #define SET_NAME_MAX 63
@@ -59,6 +60,7 @@ struct set_row {
 	uint32_t soa_serial;            /* of the newest edition, as in the records */
 	uint64_t records, rrsets, nodes, octets;
 	struct content_hash hash;
+	struct set_signing signing;
 	int64_t created_us;
 	struct set_at base_of;          /* the live set when it was staged */
 	char source[256];               /* "import of shop.zone", "copy of @old", … */
@@ -109,8 +111,8 @@ int catalog_zones(struct catalog_txn *, const uint8_t *after, size_t after_size,
 uint64_t catalog_zone_count(struct catalog_txn *);
 uint64_t catalog_set_count(struct catalog_txn *);        /* loading and dropping ones count */
 int catalog_set(struct catalog_txn *, uint64_t id, struct set_row *, struct err *);
-/* The same as it was at an edition: edition, counts, hash, SOA serial, and
- * whether that is fixed. */
+/* The same as it was at an edition: edition, counts, hash, signing, SOA serial,
+ * and whether that is fixed. */
 int catalog_set_at(struct catalog_txn *, struct set_at, struct set_row *, struct err *);
 /* name may be "live" or "previous". */
 int catalog_set_by_name(struct catalog_txn *, const struct zone_row *, const char *name, struct set_row *, struct err *);
@@ -208,13 +210,21 @@ struct switch_result_item {
 	int64_t since_us; char by[64];        /* ALREADY: since when, by whom */
 	uint32_t edits_left_behind;           /* rollback: editions of the live set made since the cutover */
 	bool serial_stuck;                    /* the served serial could not be raised (signed elsewhere) */
+	/* of what is live then, and of what it was before: until when it is signed; 0: not */
+	int64_t signed_until, back_signed_until;
+	enum keys_fit keys_fit; struct set_key missing;      /* the former with the latter */
 };
+/* What is wrong with keys that do not fit, in words. */
+#define KEYS_TEXT_MAX 512
+char *switch_keys_text(const struct switch_result_item *, char buf[KEYS_TEXT_MAX]);
+enum { FORCE_DNSKEY = 1 << 0, FORCE_UNSIGNED = 1 << 1 };   /* rules that a cutover passes over */
 struct switch_request {
 	enum switch_kind kind;                /* CUTOVER, ROLLBACK, RELOAD */
 	const struct switch_item *items; size_t count;
 	const char *group;                    /* with CUTOVER: items hold one set name in [0] and no apex */
 	bool hold;
 	bool serial_given; uint32_t serial;
+	unsigned force;                       /* CUTOVER */
 	const char *expect;                   /* content hash text of the set (one zone), or NULL */
 	struct set_at expect_live; bool expect_live_given;   /* RELOAD: else ERR_OVERTAKEN */
 	uint64_t append_to;                   /* RELOAD: history id of an earlier slice of the same command; 0: a new entry */

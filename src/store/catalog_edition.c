@@ -45,13 +45,15 @@ int catalog_set_at(struct catalog_txn *t, struct set_at at, struct set_row *set,
 	set->nodes = edition.nodes;
 	set->octets = edition.octets;
 	set->hash = edition.hash;
+	set->signing = edition.signing;
 	return 0;
 }
 
 int edition_put(struct catalog_txn *t, const struct set_row *set, struct err *err)
 {
 	struct edition_row edition = { .flags = set->flags & SET_SERIAL_FIXED, .soa_serial = set->soa_serial,
-		.records = set->records, .rrsets = set->rrsets, .nodes = set->nodes, .octets = set->octets, .hash = set->hash };
+		.records = set->records, .rrsets = set->rrsets, .nodes = set->nodes, .octets = set->octets, .hash = set->hash,
+		.signing = set->signing };
 	uint8_t key[12], buf[ROW_MAX];
 	int n = row_put_edition(buf, &edition, err);
 
@@ -341,6 +343,7 @@ static void take_counts(struct set_row *set, const struct set_row *counts)
 	set->nodes = counts->nodes;
 	set->octets = edition_octets(set);
 	set->hash = counts->hash;
+	set->signing = counts->signing;
 	set->flags = (set->flags & ~SET_SERIAL_FIXED) | (counts->flags & SET_SERIAL_FIXED);
 	if (counts->state == SET_READY || counts->state == SET_FAILED) {
 		set->state = counts->state;

@@ -114,6 +114,14 @@ int held_forget_zone(struct catalog_txn *, uint64_t zone, struct err *);
 /* 1: some held switch of the zone would return to the set; 0; -1. */
 int held_names(struct catalog_txn *, uint64_t zone, uint64_t set, struct err *);
 
+/* ---- catalog_keys.c ---- */
+/* Fills item->signed_until, back_signed_until, keys_fit and missing. */
+int keys_compare(struct catalog_txn *, const struct zone_row *, const struct edition_row *to, struct switch_result_item *, struct err *);
+/* A rollback asks no question, and a reload is somebody's nightly job: these are
+ * only told. */
+bool keys_forbid(const struct switch_request *, const struct switch_result_item *);
+void keys_no_go_text(const struct zone_row *, const struct switch_result_item *, char *buf, size_t size);
+
 /* ---- catalog_group.c ---- */
 int group_get(struct catalog_txn *, const char *group, struct group_row *, struct err *);
 int group_put(struct catalog_txn *, const char *group, const struct group_row *, struct err *);

@@ -5,6 +5,8 @@
 
 #define ROW_VERSION 1
 
+enum { SIGNING_IS_SIGNED = 1 << 0, SIGNING_MORE_KEYS = 1 << 1 };
+
 /* ---- text and names with a length in front -------------------------------- */
 
 static void put_text(struct cursor *c, const char *text, size_t max)
@@ -73,6 +75,44 @@ static void get_hash(struct cursor *c, struct content_hash *hash)
 {
 	for (unsigned i = 0; i < 8; i++)
 		hash->word[i] = cursor_get_le64(c);
+}
+
+static void put_signing(struct cursor *c, const struct set_signing *s)
+{
+	cursor_put_u8(c, s->is_signed ? SIGNING_IS_SIGNED | (s->more_keys ? SIGNING_MORE_KEYS : 0) : 0);
+	if (!s->is_signed)
+		return;
+	cursor_put_le64(c, s->until);
+	cursor_put_u8(c, s->keys);
+	for (unsigned i = 0; i < s->keys; i++) {
+		cursor_put_le64(c, s->key[i].hash);
+		cursor_put_le16(c, s->key[i].tag);
+		cursor_put_u8(c, s->key[i].algorithm);
+		cursor_put_u8(c, s->key[i].flags);
+	}
+}
+
+static void get_signing(struct cursor *c, struct set_signing *s)
+{
+	uint8_t flags = cursor_get_u8(c);
+
+	memset(s, 0, sizeof *s);
+	if (!(flags & SIGNING_IS_SIGNED))
+		return;
+	s->is_signed = true;
+	s->more_keys = flags & SIGNING_MORE_KEYS;
+	s->until = cursor_get_le64(c);
+	s->keys = cursor_get_u8(c);
+	if (s->keys > SET_KEYS_MAX) {
+		c->failed = true;
+		s->keys = 0;
+	}
+	for (unsigned i = 0; i < s->keys; i++) {
+		s->key[i].hash = cursor_get_le64(c);
+		s->key[i].tag = cursor_get_le16(c);
+		s->key[i].algorithm = cursor_get_u8(c);
+		s->key[i].flags = cursor_get_u8(c);
+	}
 }
 
 /* ---- begin and end of a row ------------------------------------------------ */
@@ -204,6 +244,7 @@ int row_put_set(uint8_t *buf, const struct set_row *s, struct err *err)
 	cursor_put_le64(&c, s->nodes);
 	cursor_put_le64(&c, s->octets);
 	put_hash(&c, &s->hash);
+	put_signing(&c, &s->signing);
 	cursor_put_le64(&c, s->created_us);
 	put_at(&c, s->base_of);
 	put_text(&c, s->source, sizeof s->source);
@@ -238,6 +279,7 @@ int row_get_set(struct set_row *s, const void *p, size_t size, struct err *err)
 	s->nodes = cursor_get_le64(&c);
 	s->octets = cursor_get_le64(&c);
 	get_hash(&c, &s->hash);
+	get_signing(&c, &s->signing);
 	s->created_us = cursor_get_le64(&c);
 	s->base_of = get_at(&c);
 	get_text(&c, s->source, sizeof s->source);
@@ -267,6 +309,7 @@ int row_put_edition(uint8_t *buf, const struct edition_row *e, struct err *err)
 	cursor_put_le64(&c, e->nodes);
 	cursor_put_le64(&c, e->octets);
 	put_hash(&c, &e->hash);
+	put_signing(&c, &e->signing);
 	return end_put(&c, "edition", err);
 }
 
@@ -281,6 +324,7 @@ int row_get_edition(struct edition_row *e, const void *p, size_t size, struct er
 	e->nodes = cursor_get_le64(&c);
 	e->octets = cursor_get_le64(&c);
 	get_hash(&c, &e->hash);
+	get_signing(&c, &e->signing);
 	return end_get(&c, "edition", err);
 }
 

@@ -24,6 +24,7 @@ struct edition_row {
 	uint32_t soa_serial;
 	uint64_t records, rrsets, nodes, octets;
 	struct content_hash hash;
+	struct set_signing signing;
 };
 
 struct group_row {

@@ -23,6 +23,8 @@ struct plan {
 	size_t moves;           /* items that will be switched */
 	struct group_row group;
 	struct history_row last;        /* the history entry looked at last */
+	unsigned no_go;         /* zones that a rule forbids it for */
+	char no_go_text[900];       /* of the first */
 	unsigned missing;       /* members without the set */
 	char missing_names[MISSING_NAMED * 80];
 };
@@ -167,6 +169,22 @@ static int decide_serial(struct plan *p, const struct zone_row *zone, const stru
 	return 0;
 }
 
+/* All are counted, the first is told. */
+static void note_no_go(struct plan *p, const struct zone_row *zone, const struct switch_result_item *item)
+{
+	if (keys_forbid(p->req, item) && !p->no_go++)
+		keys_no_go_text(zone, item, p->no_go_text, sizeof p->no_go_text);
+}
+
+static int refuse_no_go(struct plan *p)
+{
+	if (!p->no_go)
+		return 0;
+	if (p->no_go == 1)
+		return err_set(p->err, ERR_NO_GO, "%s", p->no_go_text);
+	return err_set(p->err, ERR_NO_GO, "%s (and %u more zones alike)", p->no_go_text, p->no_go - 1);
+}
+
 /* The item goes to a set at an edition: may it? */
 static int decide_move(struct plan *p, const struct zone_row *zone, const struct set_row *set, struct set_at to,
 	enum switch_outcome outcome, struct switch_result_item *item)
@@ -190,6 +208,9 @@ static int decide_move(struct plan *p, const struct zone_row *zone, const struct
 	strcpy(item->member.to_name, set->name);
 	p->fixed[p->count - 1] = edition.flags & SET_SERIAL_FIXED;
 	p->moves++;
+	if (keys_compare(p->t, zone, &edition, item, p->err))
+		return -1;
+	note_no_go(p, zone, item);
 	return decide_serial(p, zone, &edition, set->name, item);
 }
 
@@ -614,6 +635,8 @@ static int run(struct plan *p, struct switch_result *result, int (*plan)(struct 
 	rc = check_request(p->req, &local);
 	if (!rc)
 		rc = plan(p);
+	if (!rc)
+		rc = refuse_no_go(p);
 	if (!rc) {
 		rc = p->moves ? write(p, &id) : idle ? idle(p) : 0;
 		if (rc)

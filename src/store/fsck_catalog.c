@@ -304,7 +304,8 @@ static void check_set_edition(struct fsck *f, const struct set_row *set, const c
 		return;
 	}
 	if (e.records != set->records || e.rrsets != set->rrsets || e.nodes != set->nodes
-	    || e.soa_serial != set->soa_serial || (e.flags ^ set->flags) & SET_SERIAL_FIXED || memcmp(&e.hash, &set->hash, sizeof e.hash))
+	    || e.soa_serial != set->soa_serial || (e.flags ^ set->flags) & SET_SERIAL_FIXED || memcmp(&e.hash, &set->hash, sizeof e.hash)
+	    || !set_signing_equal(&e.signing, &set->signing))
 		fsck_say(f, "%s: its counts are not those of its newest edition, %u", text, set->edition);
 }
 

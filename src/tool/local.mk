@@ -21,7 +21,7 @@ src_tool_libtool_a_SOURCES = \
 	src/tool/rdata.c src/tool/rdata.h \
 	src/tool/session.c src/tool/session.h \
 	src/tool/show.c src/tool/show.h src/tool/show_parts.h \
-	src/tool/show_status.c \
+	src/tool/show_signed.c src/tool/show_status.c \
 	src/tool/show_switch.c \
 	src/tool/table.c src/tool/table.h \
 	src/tool/terminal.c src/tool/terminal.h \

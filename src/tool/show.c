@@ -146,7 +146,7 @@ static void show_held(struct tool *tool, const json_t *held)
 
 void show_zone(struct tool *tool, const json_t *zone)
 {
-	char buf[NAME_TEXT_MAX], serial[24], time[32], sets[32];
+	char buf[NAME_TEXT_MAX], serial[24], time[32], sets[32], until[96];
 	const char *key;
 	const json_t *value;
 
@@ -158,6 +158,8 @@ void show_zone(struct tool *tool, const json_t *zone)
 	show_line(tool, "previous", reply_text(zone, "previous"));
 	snprintf(serial, sizeof serial, "%lld", (long long)reply_number(zone, "serial"));
 	show_line(tool, "serial", serial);
+	show_line(tool, "live set", show_until(reply_text(zone, "signed_until"), until));
+	show_line(tool, "way back", show_until(reply_text(zone, "back_signed_until"), until));
 	show_line(tool, "sets", terminal_number(reply_number(zone, "sets"), sets));
 	show_line(tool, "switched", terminal_time(reply_text(zone, "switched"), time));
 	show_held(tool, json_object_get(zone, "held"));
@@ -179,7 +181,7 @@ void show_sets(struct tool *tool, const json_t *sets)
 	json_array_foreach(sets, i, set) {
 		const char *state = reply_text(set, "state");
 		bool live = reply_true(set, "live"), previous = reply_true(set, "previous");
-		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64], source[600];
+		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64], source[600], until[96];
 
 		names_split(reply_text(set, "set"), zone, name);
 		snprintf(shown, sizeof shown, "%s@%s", names_show(tool, zone, (char[NAME_TEXT_MAX]){ "" }), name);
@@ -193,6 +195,8 @@ void show_sets(struct tool *tool, const json_t *sets)
 		cell_time(t, set, "created");
 		snprintf(source, sizeof source, "%s %.500s", reply_text(set, "hash"), reply_text(set, "source"));
 		table_cell(t, source, PLAIN);
+		if (*show_until(reply_text(set, "signed_until"), until))
+			table_under(t, until);
 	}
 	table_print(t, "no sets");
 }
@@ -218,12 +222,20 @@ static void history_what(struct tool *tool, const json_t *entry, char *buf, size
 		snprintf(buf, size, "%s", names_show(tool, reply_text(first, "zone"), name));
 }
 
-static void cell_back(struct tool *tool, struct table *t, const char *back)
+/* The way back, where the daemon told it, and until when it validates. */
+static void under_back(struct tool *tool, struct table *t, const json_t *entry)
 {
-	char *command = show_command(tool, back);
+	const char *back = reply_text(entry, "back"), *until = show_first_over(json_object_get(entry, "zones"), "back_signed_until");
+	char *command = *back ? show_command(tool, back) : NULL, time[32], text[96];
 
-	table_under(t, command ? command : back);
+	if (*back)
+		table_under(t, command ? command : back);
 	free(command);
+	if (!*until)
+		return;
+	snprintf(text, sizeof text, "the way back %s %s", show_is_over(until) ? "does not validate since" : "validates until",
+		terminal_time(until, time));
+	table_under(t, text);
 }
 
 void show_history(struct tool *tool, const json_t *entries)
@@ -246,8 +258,7 @@ void show_history(struct tool *tool, const json_t *entries)
 		table_cell(t, what, PLAIN);
 		cell_serial(t, json_array_get(json_object_get(entry, "zones"), 0), one ? "to_serial" : "");
 		table_cell(t, reply_text(entry, "note"), PLAIN);
-		if (*reply_text(entry, "back"))
-			cell_back(tool, t, reply_text(entry, "back"));
+		under_back(tool, t, entry);
 	}
 	table_print(t, "nothing was switched yet");
 }

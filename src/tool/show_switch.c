@@ -53,7 +53,7 @@ static void show_outcome(struct tool *tool, const char *what, const json_t *zone
 	putc('\n', tool->out);
 }
 
-static void show_warnings(struct tool *tool, const json_t *zone)
+static void show_warnings(struct tool *tool, const char *what, const json_t *zone)
 {
 	char name[NAME_TEXT_MAX];
 	int64_t left = reply_number(zone, "left_behind");
@@ -64,6 +64,7 @@ static void show_warnings(struct tool *tool, const json_t *zone)
 	if (reply_true(zone, "serial_stuck"))
 		tool_note(tool, "warning: %s: the SOA is signed, or covered by ZONEMD, and its serial is not ahead: secondaries will "
 			"not follow; import the set anew with a higher serial", names_show(tool, reply_text(zone, "zone"), name));
+	show_signed_warnings(tool, what, zone);
 }
 
 /* confirm takes what rollback takes. */
@@ -108,12 +109,13 @@ static void show_zones_switched(struct tool *tool, const char *what, const json_
 		fprintf(tool->out, "... and %s more zones\n", terminal_number(members - (int64_t)shown, number));
 	fflush(tool->out);
 	json_array_foreach(zones, i, zone)
-		show_warnings(tool, zone);
+		show_warnings(tool, what, zone);
 }
 
 static void show_ways(struct tool *tool, const char *what, const json_t *reply, bool done)
 {
-	const char *back = reply_text(reply, "back");
+	const char *back = reply_text(reply, "back"), *until = show_first_over(json_object_get(reply, "zones"), "back_signed_until");
+	char time[32];
 	const json_t *group;
 	size_t i;
 
@@ -131,6 +133,8 @@ static void show_ways(struct tool *tool, const char *what, const json_t *reply, 
 		terminal_colour(tool, PLAIN);
 		putc('\n', tool->out);
 	}
+	if (*back && done && strcmp(what, "cutover") == 0 && *until && !show_is_over(until))
+		fprintf(tool->out, "the way back validates until %s\n", terminal_time(until, time));
 }
 
 void show_switch(struct tool *tool, const char *what, const json_t *reply, bool dry_run)

@@ -10,7 +10,7 @@
 
 struct row {
 	char *note;             /* in the last column, or under the row */
-	char *under;            /* always under it */
+	char *under[UNDER_MAX]; /* always under it */
 };
 
 struct table {
@@ -73,7 +73,7 @@ void table_row(struct table *table)
 	}
 	table->line = scols_table_new_line(table->t, NULL);
 	if (table->line)
-		table->row[table->rows++] = (struct row){ NULL, NULL };
+		table->row[table->rows++] = (struct row){ .note = NULL };
 	table->column = 0;
 }
 
@@ -102,8 +102,11 @@ void table_number(struct table *table, int64_t v)
 
 void table_under(struct table *table, const char *text)
 {
-	if (table && table->line)
-		table->row[table->rows - 1].under = strdup(text);
+	for (size_t i = 0; table && table->line && i < UNDER_MAX; i++)
+		if (!table->row[table->rows - 1].under[i]) {
+			table->row[table->rows - 1].under[i] = strdup(text);
+			return;
+		}
 }
 
 /* ---- printing ------------------------------------------------------------------ */
@@ -231,8 +234,8 @@ static void print_lines(struct table *table, const char *text)
 		print_line(table, text, beside ? row->note && *row->note ? row->note : "-" : NULL, body);
 		if (!beside && row->note && *row->note)
 			put_under(table->tool, row->note, columns);
-		if (row->under)
-			put_under(table->tool, row->under, 0);  /* to be pasted: no break of ours */
+		for (size_t k = 0; k < UNDER_MAX && row->under[k]; k++)
+			put_under(table->tool, row->under[k], 0);       /* to be pasted: no break of ours */
 	}
 }
 
@@ -249,7 +252,8 @@ void table_print(struct table *table, const char *none)
 	free(text);
 	for (size_t i = 0; i < table->rows; i++) {
 		free(table->row[i].note);
-		free(table->row[i].under);
+		for (size_t k = 0; k < UNDER_MAX; k++)
+			free(table->row[i].under[k]);
 	}
 	free(table->row);
 	scols_unref_table(table->t);

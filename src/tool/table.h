@@ -12,7 +12,8 @@ void table_row(struct table *);
 /* The next cell of the row; "" is shown as "-". */
 void table_cell(struct table *, const char *text, enum colour);
 void table_number(struct table *, int64_t);
-/* A line of its own under the row. */
+/* A line of its own under the row, at most UNDER_MAX. */
+#define UNDER_MAX 3
 void table_under(struct table *, const char *text);
 /* Prints on tool->out, and frees. With no rows: says none, if there is a text. */
 void table_print(struct table *, const char *none);

@@ -246,7 +246,7 @@ def hot():
 
 @s.case('serials: the step, over the edge, and those that cannot be raised are named')
 def serial_step():
-    signed = marked('fixed.example', 2, 500) + '@ ZONEMD 500 1 1 %s\n' % ('ab' * 48)
+    signed = marked('fixed.example', 2, 500) + '@ ZONEMD 500 240 1 %s\n' % ('ab' * 48)
     with s.Daemon() as d:
         d.import_set('edge.example', marked('edge.example', 1, 2**32 - 5))
         d.import_set('fixed.example', signed)

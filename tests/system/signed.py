@@ -121,4 +121,78 @@ def times():
         s.expect('n0.%s. A' % ZONE in out, 'the owner: %s', out)
 
 
+def after(days):
+    """RFC 3339 of then, to compare the days by their first ten characters."""
+    then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return then.isoformat()[:10]
+
+
+@s.case('a key that signs on one side only is a no-go; so is leaving the signatures behind')
+def keys():
+    with s.Daemon() as d:
+        signer, other = Signer(d), Signer(d, name='other')
+        plain = [s.marked_zone(ZONE, i, serial=10 * i) for i in range(5)]
+        d.import_set(ZONE + '@old', signer.sign(plain[1]))
+        d.import_set(ZONE + '@strange', other.sign(plain[3]))
+        d.import_set(ZONE + '@plain', plain[4])
+        # both sides' keys in both sets
+        records = '\n'.join(k.public(n) for k in (signer, other) for n in (k.ksk, k.zsk)) + '\n'
+        d.import_set(ZONE + '@both', signer.sign(plain[2] + records))
+        d.must('cutover', sets=[ZONE + '@old'])
+        error = d.refused('no-go', 'cutover', sets=[ZONE + '@strange'])
+        s.expect('--force dnskey' in error['message'] and ZONE in error['message'], 'the way on: %s', error)
+        error = d.refused('no-go', 'cutover', sets=[ZONE + '@plain'])
+        s.expect('--force unsigned' in error['message'] and 'DS' in error['message'], 'the way on: %s', error)
+        d.refused('bad-request', 'cutover', sets=[ZONE + '@plain'], force=['everything'])
+        d.refused('no-go', 'cutover', sets=[ZONE + '@plain'], force=['dnskey'])
+        s.equal(d.zone(ZONE)['live'], 'old', 'live after refusals')
+        d.must('cutover', sets=[ZONE + '@both'])
+        status, out, err = d.tool('cutover', ZONE + '@strange', '--force', 'dnskey', json_out=False)
+        s.equal(status, 0, 'forced: %s' % err)
+        s.expect('warning' in err and 'DNSKEY' in err, 'a forced cutover without a warning: %s', err)
+        reply = d.must('rollback', zones=[ZONE])
+        s.expect('DNSKEY' in reply['zones'][0]['keys'], 'a rollback that says nothing: %s', reply)
+        d.must('cutover', sets=[ZONE + '@plain'], force=['unsigned'])
+        s.expect('DNSKEY' in d.log_text(), 'the log does not tell what was forced')
+        d.fsck()
+
+
+@s.case('until when the way back validates: in the reply, status, zones, sets, history')
+def until():
+    with s.Daemon() as d:
+        signer = Signer(d)
+        d.import_set(ZONE + '@old', signer.sign(s.marked_zone(ZONE, 1, serial=1), expires=20))
+        d.import_set(ZONE + '@new', signer.sign(s.marked_zone(ZONE, 2, serial=2), expires=40))
+        s.equal(d.set(ZONE, 'old')['signed_until'][:10], after(20), 'sets')
+        d.must('cutover', sets=[ZONE + '@old'])
+        status, out, err = d.tool('cutover', ZONE + '@new', json_out=False)
+        s.expect('the way back validates until ' in out, 'what people read: %s', out)
+        for what, row in (('zone show', d.zone(ZONE)), ('status', d.must('status')['held'][0])):
+            s.equal((row['signed_until'][:10], row['back_signed_until'][:10]), (after(40), after(20)), what)
+        entry = d.must('history', limit=1)['entries'][0]
+        s.equal(entry['zones'][0]['back_signed_until'][:10], after(20), 'history')
+        entry = d.must('status')['last'][0]
+        s.equal(entry['zones'][0]['back_signed_until'][:10], after(20), "status' last switch")
+        for command in (['status'], ['history'], ['sets', ZONE], ['zone', 'show', ZONE]):
+            out = d.run(*command, json_out=False)
+            s.expect('until' in out, '%s: %s', command, out)
+        reply = d.must('rollback', zones=[ZONE], dry_run=True)
+        s.equal(reply['zones'][0]['signed_until'][:10], after(20), 'a rollback tells it beforehand')
+
+
+@s.case('a way back that validates no more is never refused, and says so')
+def over():
+    with s.Daemon() as d:
+        signer = Signer(d)
+        d.import_set(ZONE + '@old', signer.sign(s.marked_zone(ZONE, 1, serial=1), begins=-9, expires=-1))
+        d.import_set(ZONE + '@new', signer.sign(s.marked_zone(ZONE, 2, serial=2)))
+        d.must('cutover', sets=[ZONE + '@old'])
+        _, _, err = d.tool('cutover', ZONE + '@new', json_out=False)
+        s.expect('the way back, expired on' in err, 'the cutover says nothing: %s', err)
+        status, _, err = d.tool('rollback', ZONE, json_out=False)
+        s.equal(status, 0, 'the rollback')
+        s.expect('the signatures of old expired on' in err, 'the rollback says nothing: %s', err)
+        s.equal(d.zone(ZONE)['live'], 'old', 'live')
+
+
 s.run()

@@ -70,7 +70,8 @@ static void test_row_of_a_zone(void **state)
 static void test_row_of_a_set(void **state)
 {
 	struct set_row set = { .id = 1, .zone = 2, .name = "new", .state = SET_FAILED, .flags = SET_SERVED, .edition = 3, .soa_serial = 4,
-		.records = 5, .rrsets = 6, .nodes = 7, .octets = 8, .hash = { { 9, 10, 11, 12, 13, 14, 15, 16 } }, .created_us = 17,
+		.records = 5, .rrsets = 6, .nodes = 7, .octets = 8, .hash = { { 9, 10, 11, 12, 13, 14, 15, 16 } }, .signing = { .is_signed = true, .keys = 1, .until = 0x11,
+		.key = { { .hash = 0x12, .tag = 0x1314, .algorithm = 0x15, .flags = KEY_SIGNS } } }, .created_us = 17,
 		.base_of = { 18, 19 }, .source = "s", .note = "n", .images = 1, .image = { { 20, 21, 22, 23 } } }, again;
 	uint8_t buf[ROW_MAX];
 	struct err err = ERR_INIT;
@@ -78,7 +79,8 @@ static void test_row_of_a_set(void **state)
 
 	assert_hex(buf, n, "01 0100000000000000 0200000000000000 0300 6e6577 02 04000000 03000000 04000000 0500000000000000"
 		"0600000000000000 0700000000000000 0800000000000000 0900000000000000 0a00000000000000 0b00000000000000 0c00000000000000"
-		"0d00000000000000 0e00000000000000 0f00000000000000 1000000000000000 1100000000000000 1200000000000000 13000000"
+		"0d00000000000000 0e00000000000000 0f00000000000000 1000000000000000 01 1100000000000000 01 1200000000000000 1413 15 02"
+		"1100000000000000 1200000000000000 13000000"
 		"0100 73 0100 6e 01 1400000000000000 15000000 16000000 1700000000000000");
 	memset(&again, 0, sizeof again);
 	assert_int_equal(row_get_set(&again, buf, (size_t)n, &err), 0);
@@ -87,6 +89,7 @@ static void test_row_of_a_set(void **state)
 	memset(set.source, 's', sizeof set.source - 1);
 	memset(set.note, 'n', sizeof set.note - 1);
 	memset(set.name, 'm', sizeof set.name - 1);
+	set.signing.keys = SET_KEYS_MAX;
 	/* the largest there can be fits */
 	assert_true(row_put_set(buf, &set, &err) > 1000);
 }
@@ -110,7 +113,7 @@ static void test_other_rows(void **state)
 		"0400000000000000 0500000000000000 0600000000000000 0700000000000000 0800000000000000");
 	assert_hex(buf, row_put_edition(buf, &edition, &err), "01 02000000 03000000 0400000000000000 0500000000000000 0600000000000000"
 		"0700000000000000 0800000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000"
-		"0000000000000000 0000000000000000");
+		"0000000000000000 0000000000000000 00");
 	assert_hex(buf, row_put_group(buf, &group, &err), "01 0100000000000000 0200000000000000 0300000000000000");
 	assert_hex(buf, row_put_held(buf, &held, &err), "01 03000000 0400000000000000 05000000");
 	assert_hex(buf, row_put_history(buf, &history, &err), "01 0100000000000000 01 0200000000000000 03000000 04000000 05000000 06000000"

@@ -204,6 +204,8 @@ int scene_import(struct scene *s, const struct import *in, uint64_t *id)
 		row.images = 1;
 		row.image[0] = (struct set_image){ .image = image, .octets = built.size };
 		take_counts(&row, &built.header, built.size, in->serial);
+		if (in->signing)
+			row.signing = *in->signing;
 		rc = finish(s, t, catalog_set_finish(t, &row, &s->err));
 	} else {
 		rc = -1;

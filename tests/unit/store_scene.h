@@ -45,7 +45,8 @@ void must_fail_(struct scene *, const char *code, int rc, const char *step, cons
 /* ---- steps: each a transaction of its own, committed ---- */
 int scene_zone_add(struct scene *, const char *zone);
 int scene_zone_remove(struct scene *, const char *zone);
-struct import { const char *zone, *set; const struct model *model; uint32_t serial; bool fixed, failed, automatic; };
+struct import { const char *zone, *set; const struct model *model; uint32_t serial; bool fixed, failed, automatic;
+	const struct set_signing *signing; };
 /* A staged set. id: of it; may be NULL. */
 int scene_import(struct scene *, const struct import *, uint64_t *id);
 /* The same with a small made-up zone whose TXT record says text. */
