@@ -75,7 +75,8 @@ class World:
         self.d = stack.enter_context(s.Daemon(workers=2, listen=['%s@%d' % self.address]))
         for zone in self.zones:
             self.d.import_set(zone.apex, spoil(zone.text()) if zone is self.zones[-1] else zone.text())
-        # Without port 53, unbound has to be told where the children are.
+        if self.address[1] != 53:
+            print('     port 53 is not to be had here: unbound is told where the zones below are')
         stubs = [zone.apex for zone in self.zones if self.address[1] != 53 or zone.apex in (self.apex, 'elsewhere.invalid')]
         self.unbound = stack.enter_context(servers.Unbound(self.dir, stubs, self.address, self.zones[-1].ds))
         self.owners = zones.owners(self.zones[-1])
