@@ -24,3 +24,11 @@ include tests/system/local.mk
 include tests/interop/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
+
+# For contrib/check: what may run side by side, and what has the machine for
+# itself.
+.PHONY: print-tests-side-by-side print-tests-alone
+print-tests-side-by-side:
+	@echo $(filter-out tests/system/% tests/interop/%,$(TESTS))
+print-tests-alone:
+	@echo $(filter tests/system/% tests/interop/%,$(TESTS))
