@@ -36,6 +36,7 @@ struct child {
 	int64_t started_us;
 	struct channel *channel;
 	struct event *readable, *writable, *grace;
+	struct event *again;    /* more is in the channel's own buffer */
 	bool above_mark;        /* queue was over DRAIN_MARK: drained() is owed */
 	bool paused, closed;    /* closed: no more to come */
 	int killed_by_us;       /* the signal sent on purpose, 0: none */
@@ -134,6 +135,7 @@ static void close_channel(struct child *c)
 	c->closed = true;
 	event_del(c->readable);
 	event_del(c->writable);
+	event_del(c->again);
 	if (c->pid > 0)
 		evtimer_add(c->grace, &grace);
 }
@@ -159,6 +161,16 @@ static enum delivery deliver(struct child *c, unsigned budget)
 	return DELIVERED_SOME;
 }
 
+/* The next message may be whole in the channel's own buffer already, of which
+ * the socket tells nothing. By a timer, since an event that is made active in
+ * its own callback runs before the loop looks at anybody else. */
+static void read_again(struct child *c)
+{
+	static const struct timeval now = { 0, 0 };
+
+	evtimer_add(c->again, &now);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *c = arg;
@@ -168,9 +180,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		close_channel(c);
 		break;
 	case DELIVERED_SOME:
-		/* the next may be whole in the channel's own buffer already, of
-		 * which the socket tells nothing */
-		event_active(c->readable, EV_READ, 0);
+		read_again(c);
 		break;
 	case DELIVERED_ALL:
 		break;
@@ -238,9 +248,10 @@ void child_pause(struct child *c, bool paused)
 	c->paused = paused;
 	if (paused) {
 		event_del(c->readable);
+		event_del(c->again);
 	} else {
 		event_add(c->readable, NULL);
-		event_active(c->readable, EV_READ, 0);
+		read_again(c);
 	}
 }
 
@@ -260,6 +271,8 @@ static void child_free(struct child *c)
 		event_free(c->writable);
 	if (c->grace)
 		event_free(c->grace);
+	if (c->again)
+		event_free(c->again);
 	channel_free(c->channel);
 	free(c);
 }
@@ -274,7 +287,8 @@ static int open_channel(struct child *c, int fd, struct err *err)
 	c->readable = event_new(c->daemon->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(c->daemon->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	c->grace = evtimer_new(c->daemon->base, on_grace, c);
-	if (!c->readable || !c->writable || !c->grace || event_add(c->readable, NULL) < 0)
+	c->again = evtimer_new(c->daemon->base, on_readable, c);
+	if (!c->readable || !c->writable || !c->grace || !c->again || event_add(c->readable, NULL) < 0)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	return 0;
 }
