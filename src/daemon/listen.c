@@ -291,8 +291,10 @@ static int set_access(const struct conf *conf, uid_t owner, gid_t group, struct 
 	join_group(conf->readers, &gid, &distinct);
 	if (distinct > 1)
 		gid = group;
-	if ((geteuid() == 0 || distinct == 1) && chown(conf->control, owner, gid) < 0)
-		log_warning("cannot give the control socket %s to the daemon's user and group: %s", conf->control, strerror(errno));
+	if ((geteuid() == 0 || distinct == 1) && lchown(conf->control, owner, gid) < 0)
+		/* who is not root can give it to a group of its own only */
+		log_warning("cannot give the control socket %s to the group configured, whose members cannot connect: %s; put the "
+			"daemon's user into the group (systemd: SupplementaryGroups=)", conf->control, strerror(errno));
 	if (chmod(conf->control, distinct > 1 ? 0666 : 0660) < 0)
 		return err_system(err, "cannot set the mode of the control socket %s", conf->control);
 	return 0;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
+#include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -162,6 +163,29 @@ static int make_database(const struct conf *conf, uid_t owner, gid_t group, stru
 	return 0;
 }
 
+/* The files may be another user's: root's, from before "user" was set. Said
+ * here, with the way out; the children would only find that they may not. */
+static int check_access(const struct conf *conf, struct err *err)
+{
+	static const char *const places[] = { "", "/schwenkd.lock", "/catalog.mdb", "/catalog.mdb-lock", "/images.mdb", "/images.mdb-lock" };
+	const struct passwd *pw = getpwuid(geteuid());
+	char path[4200], user[64];
+
+	snprintf(user, sizeof user, "%u", (unsigned)geteuid());
+	if (pw)
+		snprintf(user, sizeof user, "%s", pw->pw_name);
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		snprintf(path, sizeof path, "%s%s", conf->database, places[i]);
+		if (faccessat(AT_FDCWD, path, *places[i] ? R_OK | W_OK : R_OK | W_OK | X_OK, AT_EACCESS) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EACCES)
+			return err_system(err, "database: user %s cannot write to %s", user, path);
+		return err_set(err, ERR_SYSTEM, "database: user %s may not read and write %s: as root, chown -R %s %s", user, path,
+			user, conf->database);
+	}
+	return 0;
+}
+
 /* Everything that may need root, or another main's end, in this order. */
 static int open_everything(struct daemon *d, int *control_fd, struct err *err)
 {
@@ -169,10 +193,11 @@ static int open_everything(struct daemon *d, int *control_fd, struct err *err)
 	gid_t group;
 
 	if (privileges_user(d->conf, &owner, &group, err) < 0 || make_database(d->conf, owner, group, err) < 0 ||
-	    lock_database(d->conf->database, owner, group, &d->lock_fd, err) < 0 ||
+	    check_access(d->conf, err) < 0 || lock_database(d->conf->database, owner, group, &d->lock_fd, err) < 0 ||
 	    listen_control(d->conf, owner, group, control_fd, err) < 0)
 		return -1;
-	if (listeners_open(d->conf, &d->listeners, err) == 0 && privileges_main(d->conf, err) == 0)
+	if (listeners_open(d->conf, &d->listeners, err) == 0 && privileges_main(d->conf, err) == 0 &&
+	    check_access(d->conf, err) == 0)
 		return 0;
 	unlink(d->conf->control);
 	close(*control_fd);
@@ -315,8 +340,9 @@ static int restore(const struct options *o)
 	if (conf_read(o->conf, &conf, say, NULL, &err) < 0)
 		return EXIT_FAILED;
 	if (open_log(conf, &err) == 0 && privileges_user(conf, &owner, &group, &err) == 0 &&
-	    make_database(conf, owner, group, &err) == 0 &&
-	    lock_database(conf->database, owner, group, &lock_fd, &err) == 0 && privileges_main(conf, &err) == 0)
+	    make_database(conf, owner, group, &err) == 0 && check_access(conf, &err) == 0 &&
+	    lock_database(conf->database, owner, group, &lock_fd, &err) == 0 && privileges_main(conf, &err) == 0 &&
+	    check_access(conf, &err) == 0)
 		status = restore_main(conf, o->restore, o->serial_step);
 	else
 		log_error("cannot restore: %s", err.message);

@@ -412,6 +412,7 @@ class Daemon:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         self.notify.bind(path)
+        os.chmod(path, 0o777)           # as the service manager's: main may have become another user
         env = dict(os.environ, NOTIFY_SOCKET=path)
         env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0')
         env.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1')

@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 	tests/system/limits.py \
 	tests/system/lists.py \
 	tests/system/many.py \
+	tests/system/privileges.py \
 	tests/system/serials.py \
 	tests/system/signed.py \
 	tests/system/staging.py \
