@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/access.h"
 #include "answer/compose.h"
 #include "base/bytes.h"
 #include "store/node.h"
@@ -19,6 +20,7 @@
 struct answer_state {
 	enum query_verdict verdict;
 	bool prepared;
+	bool denied;                    /* the zone is not for this client */
 	const struct zone_view *zone;
 	struct query query;
 };
@@ -111,7 +113,7 @@ static void read_query(struct answerer *a, struct answer_job *job, struct answer
 	job->account = 0;
 	job->cookie_good = false;
 	s->zone = NULL;
-	s->prepared = false;
+	s->prepared = s->denied = false;
 	a->counters.queries++;
 	a->counters.tcp += job->tcp;
 	s->verdict = query_parse(&s->query, job->query, job->query_size, job->tcp, a->hash_key);
@@ -122,11 +124,13 @@ static bool wants_zone(const struct answer_state *s)
 	return s->verdict == QUERY_FIND && s->query.rrclass == CLASS_IN;
 }
 
-static void look_at(struct answer_state *s, zone_lookup *lookup, void *arg)
+static void look_at(const struct answer_job *job, struct answer_state *s, zone_lookup *lookup, void *arg)
 {
 	if (!wants_zone(s))
 		return;
 	s->zone = lookup(arg, &s->query.name, s->query.type == TYPE_DS, &s->prepared);
+	if (s->zone && s->zone->kept)
+		s->denied = !access_allows(s->zone->kept, job->client, job->client_size);
 	if (s->zone && !s->zone->unreadable)
 		view_prefetch_directory(&s->zone->view, s->query.name.hash[0]);
 }
@@ -197,6 +201,8 @@ static void answer_question(struct answerer *a, struct answer_job *job, struct a
 
 	if (q->rrclass != CLASS_IN) {
 		answer_chaos(a, q, r);
+	} else if (s->denied) {
+		refuse(r, EXTENDED_ERROR_PROHIBITED);
 	} else if (is_transfer(q->type)) {
 		if (s->zone && s->zone->view.apex_size == q->name.size)
 			refuse(r, EXTENDED_ERROR_PROHIBITED);
@@ -244,7 +250,7 @@ static uint32_t zone_serial(const struct zone_view *zone, const struct name *nam
 /* RFC 9660 3.2: the version of the zone that the reply is made of. */
 static void add_zone_version(struct edns_reply *e, const struct answer_state *s)
 {
-	if (s->verdict != QUERY_FIND || !s->zone || s->zone->unreadable)
+	if (s->verdict != QUERY_FIND || !s->zone || s->zone->unreadable || s->denied)
 		return;
 	e->zone_version = true;
 	e->zone_labels = s->zone->view.apex_labels;
@@ -341,7 +347,7 @@ static void read_batch(struct answerer *a, struct answer_job *jobs, unsigned cou
 static void answer_read(struct answerer *a, zone_lookup *lookup, void *arg, struct answer_job *jobs, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		look_at(&a->state[i], lookup, arg);
+		look_at(&jobs[i], &a->state[i], lookup, arg);
 	for (unsigned i = 0; i < count; i++)
 		look_ahead(&a->state[i]);
 	for (unsigned i = 0; i < count; i++)

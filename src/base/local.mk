@@ -6,4 +6,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/err.c src/base/err.h \
 	src/base/glob.c src/base/glob.h \
 	src/base/log.c src/base/log.h \
-	src/base/prefix.c src/base/prefix.h
+	src/base/prefix.c src/base/prefix.h \
+	src/base/property.c src/base/property.h

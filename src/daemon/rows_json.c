@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/access.h"
 #include "base/clock.h"
+#include "base/property.h"
 
 char *set_text(char *buf, const uint8_t *apex, const char *set)
 {
@@ -224,12 +226,11 @@ json_t *properties_json(const char *text)
 
 const char *property_get(const char *text, const char *key, char *buf, size_t size)
 {
-	json_t *object = properties_json(text);
-	const char *value = json_string_value(json_object_get(object, key));
+	size_t n;
+	const char *value = property_find(text, key, &n);
 
 	if (value)
-		snprintf(buf, size, "%s", value);
-	json_decref(object);
+		snprintf(buf, size, "%.*s", (int)n, value);
 	return value ? buf : NULL;
 }
 
@@ -260,6 +261,12 @@ static int properties_print(char *text, size_t size, json_t *object, struct err 
 	return 0;
 }
 
+/* What a property that we act upon may be; others are notes for people. */
+static int property_check(const char *name, const char *value, struct err *err)
+{
+	return strcmp(name, ACCESS_PROPERTY) == 0 ? access_check(value, err) : 0;
+}
+
 int properties_change(char *text, size_t size, const json_t *changes, struct err *err)
 {
 	json_t *object = properties_json(text), *value;
@@ -277,7 +284,7 @@ int properties_change(char *text, size_t size, const json_t *changes, struct err
 			status = err_set(err, ERR_BAD_REQUEST, "the property \"%s\" must be a string, or null to take it away", name);
 		else if (strchr(s, '\n'))
 			status = err_set(err, ERR_BAD_REQUEST, "the property \"%s\" may not hold a newline", name);
-		else
+		else if ((status = property_check(name, s, err)) == 0)
 			json_object_set(object, name, value);
 		if (status < 0)
 			break;

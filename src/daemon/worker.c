@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "answer/access.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -265,6 +266,7 @@ static int open_store(struct worker *w, struct err *err)
 	if (snapshot_begin(w->reader, err) < 0)
 		return -1;
 	snapshot_end(w->reader);
+	store_reader_keep(w->reader, access_keep);
 	w->answerer = new_answerer(w, w->role.conf);
 	return w->answerer ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }

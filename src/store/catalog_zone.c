@@ -330,8 +330,11 @@ int catalog_zone_set_properties(struct catalog_txn *t, const uint8_t *apex, size
 	if (strlen(properties) >= sizeof zone.properties)
 		return err_set(err, ERR_LIMIT, "the properties of a zone may have at most %zu octets, these have %zu",
 			sizeof zone.properties - 1, strlen(properties));
+	if (strcmp(zone.properties, properties) == 0)
+		return 0;
 	strcpy(zone.properties, properties);
-	return zone_put(t, &zone, err);
+	/* readers keep what they made of them */
+	return zone_put(t, &zone, err) || zone_touch(t, &zone, err) ? -1 : 0;
 }
 
 int catalog_serial(struct catalog_txn *t, const uint8_t *apex, size_t size, uint32_t serial, const struct who *who,

@@ -32,6 +32,7 @@ struct store_reader {
 	uint64_t catalog_id, images_id;         /* transactions */
 	uint64_t generation;
 	struct zone_cache zones;
+	snapshot_keep *keep;                    /* NULL: nothing is wanted */
 	int64_t complained_us;
 };
 
@@ -174,6 +175,11 @@ static void follow_changes(struct store_reader *r)
 }
 
 /* ---- begin and end ------------------------------------------------------------------------ */
+
+void store_reader_keep(struct store_reader *r, snapshot_keep *keep)
+{
+	r->keep = keep;
+}
 
 static int begin_env(struct store_env *env, MDB_txn **txn, bool *remapped, struct err *err)
 {
@@ -354,6 +360,12 @@ static struct zone_entry *make_entry(struct store_reader *r, const struct zone_r
 		return NULL;
 	if (open_path(r, path, readable ? count : 0, zone->apex, zone->apex_size, old ? &old->zone.view : NULL, &e->zone.view, &err))
 		readable = false;
+	if (readable && r->keep) {
+		size_t octets = 0;
+
+		readable = r->keep(zone->properties, &e->zone.kept, &octets, &err) == 0;
+		e->memory += octets;
+	}
 	if (!readable) {
 		complain(r, zone, &err);
 		view_close(&e->zone.view);

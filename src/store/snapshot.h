@@ -21,6 +21,13 @@ struct store_reader;
 int store_reader_open(struct store_reader **, const char *dir, struct err *);
 void store_reader_close(struct store_reader *);
 
+/* Makes of a zone's properties what its user wants to have at hand with the
+ * zone: *kept, malloc'd in one piece of so many octets, or NULL. Called when
+ * the zone comes into the table, and again when it has changed. -1: the zone
+ * cannot be answered. The store does not look into it. */
+typedef int snapshot_keep(const char *properties, void **kept, size_t *octets, struct err *);
+void store_reader_keep(struct store_reader *, snapshot_keep *);
+
 int snapshot_begin(struct store_reader *, struct err *);
 void snapshot_end(struct store_reader *);
 uint64_t snapshot_id(const struct store_reader *);   /* catalog transaction id of this (or the last) snapshot */
@@ -34,6 +41,7 @@ struct zone_view {
 	uint32_t served_serial;
 	bool serial_fixed;      /* SOA signed elsewhere, or ZONEMD: answer with the set's own SOA as it stands */
 	bool unreadable;        /* the live set cannot be read: SERVFAIL */
+	void *kept;             /* what snapshot_keep made; NULL: nothing */
 	struct view view;
 };
 

@@ -31,6 +31,7 @@ void zone_entry_free(struct zone_entry *e)
 	if (!e)
 		return;
 	view_close(&e->zone.view);
+	free(e->zone.kept);
 	free(e);
 }
 

@@ -5,6 +5,7 @@ tests_support_dnsload_SOURCES = tests/support/dnsload.c
 
 SYSTEM_TESTS = \
 	tests/system/load_client.py \
+	tests/system/access.py \
 	tests/system/answers.py \
 	tests/system/atomic.py \
 	tests/system/backup.py \

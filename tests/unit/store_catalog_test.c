@@ -510,10 +510,13 @@ static void test_commit_says_what_changed(void **state)
 	t = look();
 	assert_int_equal(catalog_generation(t), generation + 1);
 	catalog_abort(t);
-	must(&scene, set_properties(A, "x=y\n"));       /* is not served */
-	t = look();
-	assert_int_equal(catalog_generation(t), generation + 1);
-	catalog_abort(t);
+	/* readers may keep what they make of properties */
+	for (int i = 0; i < 2; i++) {
+		must(&scene, set_properties(A, "x=y\n"));
+		t = look();
+		assert_int_equal(catalog_generation(t), generation + 2);
+		catalog_abort(t);
+	}
 	/* what is not committed was not */
 	t = look();
 	must(&scene, catalog_zone_add(t, apex, apex_of(B, apex), &row, &scene.err));
