@@ -44,6 +44,14 @@ bool log_level_from_text(const char *text, enum log_level *level)
 	return false;
 }
 
+/* Names and messages may hold strangers' bytes: one event, one line. */
+static void one_line(char *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = ' ';
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
 	char line[2048];
@@ -57,6 +65,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	if (use_syslog) {
 		vsnprintf(line, sizeof line, fmt, ap);
 		va_end(ap);
+		one_line(line, strlen(line));
 		syslog(levels[level].priority, "[%s] %s", role_name, line);
 		return;
 	}
@@ -67,10 +76,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
 	va_end(ap);
 	n = strlen(line);
-	/* names and messages may hold strangers' bytes: one event, one line */
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ')
-			line[i] = ' ';
+	one_line(line, n);
 	line[n++] = '\n';
 	/* one write, so that lines of several processes do not mix */
 	written = write(STDERR_FILENO, line, n);
