@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/privileges.h"
+#include "store/writer.h"
+#include "zone/load.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/schwenk/schwenkd.yaml"
 #define SERIAL_STEP  10000
@@ -60,8 +63,8 @@ static void print_version(void)
 	const struct scmp_version *seccomp = seccomp_version();
 
 	printf("schwenkd %s\n", PACKAGE_VERSION);
-	printf("libevent %s, jansson %s, libseccomp %u.%u.%u\n", event_get_version(), jansson_version_str(),
-		seccomp->major, seccomp->minor, seccomp->micro);
+	printf("%s, %s, libevent %s, jansson %s, libsodium %s, libseccomp %u.%u.%u\n", store_library_version(), zone_library_version(),
+		event_get_version(), jansson_version_str(), sodium_version_string(), seccomp->major, seccomp->minor, seccomp->micro);
 }
 
 static bool read_step(const char *text, uint32_t *step)

@@ -473,3 +473,13 @@ int store_space(struct store_writer *w, struct store_space *catalog, struct stor
 {
 	return space_of(&w->catalog, catalog, err) || space_of(&w->images, images, err) ? -1 : 0;
 }
+
+const char *store_library_version(void)
+{
+	static char version[32];
+	int major, minor, patch;
+
+	mdb_version(&major, &minor, &patch);
+	snprintf(version, sizeof version, "LMDB %d.%d.%d", major, minor, patch);
+	return version;
+}

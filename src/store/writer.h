@@ -57,4 +57,7 @@ int store_fsck(const char *dir, struct fsck_report *, void (*say)(void *, const 
  * images meanwhile. */
 int store_copy(const char *dir, const char *to, bool compact, struct err *);
 
+/* "LMDB 0.9.24": for schwenkd -V. */
+const char *store_library_version(void);
+
 #endif
