@@ -264,6 +264,9 @@ static int properties_print(char *text, size_t size, json_t *object, struct err 
 /* What a property that we act upon may be; others are notes for people. */
 static int property_check(const char *name, const char *value, struct err *err)
 {
+	if (strcmp(name, "reload") == 0 && strcmp(value, "stagers") != 0)
+		return err_set(err, ERR_BAD_REQUEST, "the property \"reload\" is \"stagers\", who then may reload the zone, too, "
+			"or it is taken away; not \"%.64s\"", value);
 	return strcmp(name, ACCESS_PROPERTY) == 0 ? access_check(value, err) : 0;
 }
 

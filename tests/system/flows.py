@@ -6,6 +6,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
+import re  # noqa: E402
 import stat  # noqa: E402
 import subprocess  # noqa: E402
 
@@ -277,6 +278,8 @@ def zones():
         s.equal(d.zone('a.example')['live'], None, 'no live set yet')
         d.must('zone-set', zone='a.example', properties={'reload': 'stagers'})
         s.equal(d.zone('a.example')['properties'].get('reload'), 'stagers', 'a property')
+        err = d.tool('zone', 'set', 'a.example', 'reload=stager')
+        s.expect(err[0] == 1 and 'stagers' in err[2], 'a value of reload that means nothing: %s', err)
         d.run('zone', 'remove', 'c.test', '--yes')
         d.run('zone', 'show', 'c.test', status=1)
 
@@ -307,6 +310,14 @@ def reload():
         s.expect(status == 1, 'a bad configuration is taken')
         s.equal(d.udp('version.bind', 'TXT', qclass=3).rdata('TXT'), ['three'], 'afterwards')
         s.equal(s.markers(d.udp(ZONE, 'SOA')), {1}, 'served')
+
+
+@s.case('schwenkd -V: the version, and those of the libraries that matter to the store and to answers')
+def version():
+    done = subprocess.run([s.SCHWENKD, '-V'], capture_output=True, text=True, timeout=10)
+    s.equal(done.returncode, 0, done.stderr)
+    for library in ('LMDB', 'ldns', 'libevent', 'jansson', 'libsodium', 'libseccomp'):
+        s.expect(re.search(library + r' \d+\.\d+', done.stdout), '%s: %s', library, done.stdout)
 
 
 @s.case('socat can ask, too')
