@@ -45,8 +45,13 @@ static void add_options(json_t *request, const struct args *args)
 static void show_live(struct tool *tool, const char *set, const char *records, const json_t *reply)
 {
 	char *back = *reply_text(reply, "back") ? show_command(tool, reply_text(reply, "back")) : NULL;
+	const json_t *own = json_object_get(json_object_get(reply, "set"), "serial");
+	int64_t served = reply_number(reply, "serial");
 
-	tool_note(tool, "%s: live, %s records, serial %lld", set, records, (long long)reply_number(reply, "serial"));
+	tool_note(tool, "%s: live, %s records, serial %lld", set, records, (long long)served);
+	if (own && json_integer_value(own) != served)
+		tool_note(tool, "notice: the text's serial %lld is not ahead of what was served: it was raised to %lld",
+			(long long)json_integer_value(own), (long long)served);
 	if (back)
 		tool_note(tool, "back: %s", back);
 	free(back);

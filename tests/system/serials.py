@@ -27,6 +27,17 @@ class Rising:
         s.equal(self.daemon.served_serial(ZONE), self.last, 'the serial after ' + what)
 
 
+@s.case('the tool says when a serial was raised, and only then')
+def told():
+    with s.Daemon() as d:
+        for serial, served in ((5, 5), (5, 6), (3, 7), (9, 9)):
+            text = d.file('zone', s.marked_zone(ZONE, 1, names=served, serial=serial))
+            err = d.tool('import', ZONE, text, json_out=False)[2]
+            s.equal(d.served_serial(ZONE), served, 'the serial of %d' % serial)
+            s.equal('%d is not ahead of what was served: it was raised to %d' % (serial, served) in err, serial != served, err)
+            s.equal('raised' in err, serial != served, err)
+
+
 @s.case('there, back, edits and reloads: always forward')
 def forward():
     with s.Daemon() as d:
