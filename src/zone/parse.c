@@ -410,8 +410,8 @@ static bool generate_next(struct parser *p, struct scan_record *r)
 		g->made[i].at = (uint32_t)used;
 		if (!generate_token(g, &g->tokens[i], &used) || used > SCAN_RECORD_MAX) {
 			wrong(p, r, RULE_GENERATE, &g->tokens[i],
-				"\"%.*s\" is no template: $ or ${OFFSET[,WIDTH[,BASE]]} with base d, o, x, X, n or N",
-				shown(&g->tokens[i]), g->tokens[i].text);
+				"\"%.*s\" is no template for %u: $ or ${OFFSET[,WIDTH[,BASE]]} with base d, o, x, X, n or N, and "
+				"no number below 0", shown(&g->tokens[i]), g->tokens[i].text, g->at);
 			generate_end(g);
 			return false;
 		}
