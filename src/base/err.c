@@ -25,7 +25,7 @@ int err_system(struct err *err, const char *fmt, ...)
 		size_t n;
 		va_list ap;
 
-		err->code = saved == ENOSPC || saved == EDQUOT ? ERR_FULL
+		err->code = saved == ENOSPC || saved == EDQUOT || saved == EFBIG ? ERR_FULL
 			: saved == ENOMEM ? ERR_NOMEM : ERR_SYSTEM;
 		va_start(ap, fmt);
 		vsnprintf(err->message, sizeof err->message, fmt, ap);

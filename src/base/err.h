@@ -53,7 +53,7 @@ struct err {
 int err_set(struct err *err, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same with ": " and strerror(errno) appended, code ERR_SYSTEM (ERR_FULL
- * for ENOSPC and EDQUOT, ERR_NOMEM for ENOMEM). */
+ * for ENOSPC, EDQUOT and EFBIG, ERR_NOMEM for ENOMEM). */
 int err_system(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Put "context: " before the message of an error that is set. Returns -1. */

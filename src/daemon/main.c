@@ -374,6 +374,8 @@ int main(int argc, char **argv)
 	int64_t started_us = clock_boot_us();
 	int status;
 
+	/* a limit on the size of files (ulimit -f) is an error like a full disk, no death */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc > 1 && strncmp(argv[1], "--role=", 7) == 0)
 		return become_role(argv[1] + 7);
 	log_open("main", false, LOG_LEVEL_NOTICE);

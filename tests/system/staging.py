@@ -7,6 +7,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
 import contextlib  # noqa: E402
+import resource  # noqa: E402
 import subprocess  # noqa: E402
 import threading  # noqa: E402
 
@@ -241,7 +242,7 @@ def map_full():
 
 @contextlib.contextmanager
 def small_disk(megabytes):
-    """A file system of its own: an ext4 image mounted by loop, else a tmpfs."""
+    """A file system of its own."""
     if os.geteuid() != 0:
         raise s.Skip('a full disk needs a mount, and that needs root')
     base = s.tempfile.mkdtemp(prefix='schwenk-test-')
@@ -287,6 +288,36 @@ def disk_full():
             os.unlink(os.path.join(disk, 'filler'))
             d.import_set(ZONE + '@fits', s.marked_zone(ZONE, 4, 1000))
             d.fsck()
+
+
+@s.case('at a limit on the size of files, the same as on a full disk')
+def file_limit():
+    with s.Daemon(images_map_size=512 * MIB) as d:
+        prepared(d)
+        path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 500000)
+        writer, main = d.writer(), d.pid()
+        for pid in [main] + d.children():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (24 * MIB, 24 * MIB))
+        thread = import_file(d, ZONE + '@big', path)
+        while thread.is_alive():
+            works(d)
+            thread.join(0.1)
+        reply = thread.result[0]
+        s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'full'), 'the import: %s' % reply)
+        s.equal(names(d), ['new', 'old'], 'the sets')
+        # that was the loader's file; now the store's
+        for i in range(20):
+            reply = d.import_set('%s@s%d' % (ZONE, i), s.marked_zone(ZONE, 4, 15000), must=False)
+            if not reply['ok']:
+                break
+            works(d)
+        s.equal(reply.get('error', {}).get('code'), 'full', 'the last import: %s' % reply)
+        for _ in range(20):
+            works(d)
+        s.equal((d.writer(), d.pid()), (writer, main), 'the processes')
+        d.must('drop', sets=['%s@s0' % ZONE])
+        s.wait_until(lambda: 's0' not in names(d), 10, 'the dropped set to go')
+        d.fsck()
 
 
 @s.case('SIGKILL of all in mid-import: the remains are cleared in the background')
