@@ -32,6 +32,7 @@ struct conf {
 	unsigned loaders;               /* at once */
 	uint16_t udp_payload_size;
 	unsigned tcp_connections;       /* per worker */
+	unsigned tcp_connections_per_client;
 	unsigned tcp_idle_timeout, tcp_read_timeout;  /* seconds */
 	uint64_t receive_buffer;        /* octets, per socket */
 	unsigned rate_limit;            /* responses a second to a client's prefix; 0: no limit */

@@ -53,10 +53,14 @@ const struct option_row option_rows[] = {
 	  "Longest UDP answer in octets, and the size announced by EDNS. 1232 avoids fragments." },
 	{ "tcp-connections", OPTION_COUNT, AT(tcp_connections), 1, 1000000, NULL, "1000",
 	  "TCP connections per worker. At the limit the longest idle one is closed." },
+	{ "tcp-connections-per-client", OPTION_COUNT, AT(tcp_connections_per_client), 1, 1000000, NULL, "100",
+	  "TCP connections of one client per worker, an IPv4 address or an IPv6 /56 being one. At the limit its own longest "
+	  "idle one is closed." },
 	{ "tcp-idle-timeout", OPTION_SECONDS, AT(tcp_idle_timeout), 1, 3600, NULL, "10",
 	  "Seconds after which a TCP connection without a question is closed." },
 	{ "tcp-read-timeout", OPTION_SECONDS, AT(tcp_read_timeout), 1, 3600, NULL, "5",
-	  "Seconds that a client has to send the whole of a question it began over TCP, and to take its answer." },
+	  "Seconds that a client has to send the whole of a question it began over TCP, and to take its answer, or 16 KiB "
+	  "of it." },
 	{ "receive-buffer", OPTION_SIZE, AT(receive_buffer), 64 * KIB, GIB, NULL, "4MiB",
 	  "Receive buffer of each UDP socket: what waits there while a worker is replaced. A warning tells when the "
 	  "kernel gives less." },

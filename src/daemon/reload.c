@@ -85,6 +85,7 @@ static void note_changed(const struct conf *new, const struct conf *old, json_t 
 	note(changed, old->loaders == new->loaders, "loaders");
 	note(changed, old->udp_payload_size == new->udp_payload_size, "udp-payload-size");
 	note(changed, old->tcp_connections == new->tcp_connections, "tcp-connections");
+	note(changed, old->tcp_connections_per_client == new->tcp_connections_per_client, "tcp-connections-per-client");
 	note(changed, old->tcp_idle_timeout == new->tcp_idle_timeout, "tcp-idle-timeout");
 	note(changed, old->tcp_read_timeout == new->tcp_read_timeout, "tcp-read-timeout");
 	note(changed, old->rate_limit == new->rate_limit, "rate-limit");

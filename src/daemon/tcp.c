@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -30,22 +29,26 @@
 #define READS           4               /* a wake-up */
 #define ACCEPTS         64              /* a wake-up */
 #define SWEEP_MS        250
+#define WRITE_STEP      (16u << 10)     /* taking so much of a reply renews the time for it */
+#define CLIENT_BITS     56              /* of an IPv6 address that are one client; IPv4: all */
 #define PENDING_TIGHT   (16u << 20)     /* replies waiting in the worker: one a batch above this */
 #define PENDING_MAX     (64u << 20)     /* … and those who make them wait go above this */
 
 enum state {
 	TCP_IDLE,       /* every query is answered: the next may begin */
 	TCP_READING,    /* a part of a query is here; the rest has tcp-read-timeout from its first octet on */
-	TCP_WRITING,    /* the client does not take its reply; as long from its last octet on */
+	TCP_WRITING,    /* the client does not take its reply; as long for each WRITE_STEP of it */
 	STATES,
 };
 
 struct connection {
 	TAILQ_ENTRY(connection) link;   /* in the list of its state */
+	TAILQ_ENTRY(connection) of_client;
 	struct tcp *tcp;
+	struct client *client;
 	enum state state;
 	int64_t since_us;               /* in the state; CLOCK_BOOTTIME */
-	struct event *readable, *writable;
+	struct event *event;            /* readable, or in TCP_WRITING writable */
 	int fd;
 	struct sockaddr_storage peer;
 	bool finished;                  /* the client will send no more, or sent nonsense: close when all is written */
@@ -53,8 +56,18 @@ struct connection {
 	uint32_t in_at, in_end, in_capacity;
 	uint8_t *out;                   /* what the kernel did not take */
 	size_t out_at, out_end;
+	size_t taken;                   /* of it, since since_us */
 };
 TAILQ_HEAD(connection_list, connection);
+
+/* Who has connections, by address. */
+struct client {
+	struct client *chain;           /* of the same bucket */
+	struct address address;         /* or prefix */
+	uint8_t size;                   /* octets of an address: 4, 16 */
+	unsigned count;
+	struct connection_list connections;
+};
 
 struct tcp_listener {
 	struct tcp *tcp;
@@ -68,12 +81,70 @@ struct tcp {
 	struct event *sweep;
 	struct connection_list list[STATES];
 	unsigned connections;
+	struct client **clients;        /* a hash table, keyed, as large as there may be connections */
+	size_t clients_mask;
+	uint64_t seed[2];
 	size_t pending;
 	bool accepting;
-	uint64_t accepted, queries, evicted, timed_out, malformed;
+	uint64_t accepted, queries, evicted, client_evicted, timed_out, malformed;
 	struct answer_job jobs[BATCH];
 	uint8_t reply[BATCH][2 + 65535];
 };
+
+static void on_readable(evutil_socket_t, short, void *);
+static void on_writable(evutil_socket_t, short, void *);
+
+/* ---- clients ------------------------------------------------------------------------- */
+
+static struct client **client_place(const struct tcp *t, const struct address *a, uint8_t size)
+{
+	unsigned __int128 product = (unsigned __int128)(a->word[0] ^ t->seed[1]) * t->seed[0];
+	struct client **p = &t->clients[((uint64_t)product ^ (uint64_t)(product >> 64)) & t->clients_mask];
+
+	while (*p && ((*p)->size != size || (*p)->address.word[0] != a->word[0]))
+		p = &(*p)->chain;
+	return p;
+}
+
+static struct address client_address(const struct sockaddr_storage *peer, uint8_t *size)
+{
+	struct answer_job job = { .client_size = 0 };
+	struct address a = { { 0, 0 } };
+
+	worker_set_client(&job, peer);
+	*size = job.client_size;
+	if (job.client_size) {
+		a = address_load(job.client, job.client_size);
+		a.word[0] &= prefix_mask(job.client_size == 4 ? 32 : CLIENT_BITS).word[0];
+		a.word[1] = 0;
+	}
+	return a;
+}
+
+/* NULL: no memory. */
+static struct client *client_get(struct tcp *t, const struct address *a, uint8_t size)
+{
+	struct client **p = client_place(t, a, size);
+
+	if (!*p && (*p = calloc(1, sizeof **p))) {
+		(*p)->address = *a;
+		(*p)->size = size;
+		TAILQ_INIT(&(*p)->connections);
+	}
+	return *p;
+}
+
+static void client_leave(struct tcp *t, struct connection *c)
+{
+	struct client *client = c->client, **p;
+
+	TAILQ_REMOVE(&client->connections, c, of_client);
+	if (--client->count)
+		return;
+	p = client_place(t, &client->address, client->size);
+	*p = client->chain;
+	free(client);
+}
 
 /* ---- states and ends --------------------------------------------------------------- */
 
@@ -82,14 +153,22 @@ static void connection_close(struct connection *c)
 	struct tcp *t = c->tcp;
 
 	TAILQ_REMOVE(&t->list[c->state], c, link);
+	client_leave(t, c);
 	t->connections--;
 	t->pending -= c->out_end - c->out_at;
-	event_free(c->readable);
-	event_free(c->writable);
+	event_free(c->event);
 	close(c->fd);
 	free(c->in);
 	free(c->out);
 	free(c);
+}
+
+/* What is waited for. */
+static void watch(struct connection *c, short what, event_callback_fn call)
+{
+	event_del(c->event);
+	event_assign(c->event, c->tcp->worker->base, c->fd, what | EV_PERSIST, call, c);
+	event_add(c->event, NULL);
 }
 
 /* The one place where a connection changes its state. */
@@ -99,15 +178,13 @@ static void enter(struct connection *c, enum state state)
 
 	TAILQ_REMOVE(&t->list[c->state], c, link);
 	TAILQ_INSERT_TAIL(&t->list[state], c, link);
-	if (state == TCP_WRITING && c->state != TCP_WRITING) {
-		event_del(c->readable);
-		event_add(c->writable, NULL);
-	} else if (state != TCP_WRITING && c->state == TCP_WRITING) {
-		event_del(c->writable);
-		event_add(c->readable, NULL);
-	}
+	if (state == TCP_WRITING && c->state != TCP_WRITING)
+		watch(c, EV_WRITE, on_writable);
+	else if (state != TCP_WRITING && c->state == TCP_WRITING)
+		watch(c, EV_READ, on_readable);
 	c->state = state;
 	c->since_us = clock_boot_us();
+	c->taken = 0;
 }
 
 /* Room for one more: the longest idle goes, else who began to send longest
@@ -124,6 +201,18 @@ static bool evict(struct tcp *t)
 		}
 	}
 	return false;
+}
+
+/* The same among a client's own. */
+static void evict_of(struct tcp *t, struct client *client)
+{
+	struct connection *c, *worst = TAILQ_FIRST(&client->connections);
+
+	TAILQ_FOREACH(c, &client->connections, of_client)
+		if (c->state < worst->state || (c->state == worst->state && c->since_us < worst->since_us))
+			worst = c;
+	t->client_evicted++;
+	connection_close(worst);
 }
 
 static void watch_listeners(struct tcp *t, bool on)
@@ -349,9 +438,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->out_at += (size_t)n;
+	c->taken += (size_t)n;
 	c->tcp->pending -= (size_t)n;
 	if (c->out_at < c->out_end) {
-		enter(c, TCP_WRITING);          /* it reads: its time begins anew */
+		/* who takes an octet now and then would hold its place for ever */
+		if (c->taken >= WRITE_STEP)
+			enter(c, TCP_WRITING);
 		return;
 	}
 	free(c->out);
@@ -363,35 +455,49 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- accepting --------------------------------------------------------------------------- */
 
+/* At a limit others go, so that whoever comes is served: of the client that
+ * has most, or of all. */
+static void make_place(struct tcp *t, const struct address *a, uint8_t size)
+{
+	const struct conf *conf = t->worker->role.conf;
+	struct client *client;
+
+	while ((client = *client_place(t, a, size)) && client->count >= conf->tcp_connections_per_client)
+		evict_of(t, client);
+	while (t->connections >= conf->tcp_connections && evict(t))
+		;
+}
+
 static void connection_open(struct tcp *t, int fd, const struct sockaddr_storage *peer)
 {
+	uint8_t size;
+	struct address address = client_address(peer, &size);
 	struct connection *c;
-	int on = 1;
 
-	if (t->connections >= t->worker->role.conf->tcp_connections)
-		evict(t);
+	make_place(t, &address, size);
 	c = calloc(1, sizeof *c);
-	if (c) {
-		c->readable = event_new(t->worker->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-		c->writable = event_new(t->worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	}
-	if (!c || !c->readable || !c->writable) {
-		if (c && c->readable)
-			event_free(c->readable);
+	if (c)
+		c->event = event_new(t->worker->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	if (c && c->event)
+		c->client = client_get(t, &address, size);
+	if (!c || !c->client) {
+		if (c && c->event)
+			event_free(c->event);
 		free(c);
 		close(fd);
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	c->tcp = t;
 	c->fd = fd;
 	c->peer = *peer;
 	c->state = TCP_IDLE;
 	c->since_us = clock_boot_us();
 	TAILQ_INSERT_TAIL(&t->list[TCP_IDLE], c, link);
+	TAILQ_INSERT_TAIL(&c->client->connections, c, of_client);
+	c->client->count++;
 	t->connections++;
 	t->accepted++;
-	event_add(c->readable, NULL);
+	event_add(c->event, NULL);
 }
 
 static void on_acceptable(evutil_socket_t listener, short what, void *arg)
@@ -417,6 +523,16 @@ static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 	}
 }
 
+/* More connections may come to be allowed: then the chains grow. */
+static size_t clients_size(unsigned connections)
+{
+	size_t n = 16;
+
+	while (n < connections)
+		n *= 2;
+	return n;
+}
+
 struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 {
 	static const struct timeval interval = { 0, SWEEP_MS * 1000 };
@@ -424,12 +540,16 @@ struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 
 	if (!t)
 		goto failed;
+	t->clients_mask = clients_size(w->role.conf->tcp_connections) - 1;
+	t->clients = calloc(t->clients_mask + 1, sizeof *t->clients);
+	t->seed[0] = load_le64(w->rate_seed) | 1;
+	t->seed[1] = load_le64(w->rate_seed + 8);
 	for (int i = 0; i < STATES; i++)
 		TAILQ_INIT(&t->list[i]);
 	t->worker = w;
 	t->sweep = event_new(w->base, -1, EV_PERSIST, on_sweep, t);
 	t->listeners = calloc(count, sizeof *t->listeners);
-	if (!t->sweep || !t->listeners || event_add(t->sweep, &interval) < 0)
+	if (!t->clients || !t->sweep || !t->listeners || event_add(t->sweep, &interval) < 0)
 		goto failed;
 	for (; t->listener_count < count; t->listener_count++) {
 		struct tcp_listener *l = &t->listeners[t->listener_count];
@@ -457,6 +577,7 @@ void tcp_free(struct tcp *t)
 	for (unsigned i = 0; i < t->listener_count; i++)
 		event_free(t->listeners[i].acceptable);
 	free(t->listeners);
+	free(t->clients);
 	if (t->sweep)
 		event_free(t->sweep);
 	free(t);
@@ -468,6 +589,7 @@ void tcp_stats(const struct tcp *t, json_t *into)
 	json_object_set_new(into, "tcp_accepted", json_integer((json_int_t)t->accepted));
 	json_object_set_new(into, "tcp_queries", json_integer((json_int_t)t->queries));
 	json_object_set_new(into, "tcp_evicted", json_integer((json_int_t)t->evicted));
+	json_object_set_new(into, "tcp_client_evicted", json_integer((json_int_t)t->client_evicted));
 	json_object_set_new(into, "tcp_timed_out", json_integer((json_int_t)t->timed_out));
 	json_object_set_new(into, "tcp_malformed", json_integer((json_int_t)t->malformed));
 }
