@@ -45,6 +45,10 @@ const struct control_command control_commands[] = {
 		MAY("size", KEY_INTEGER, "octets of the text, for the progress")
 		KEY_NOTE),
 		"a zone file into a set", true },
+	{ "import-soa", RIGHT_STAGE, RUN_LOADER, true, KEYS(
+		NEED("set", KEY_STRING, "ZONE@SET")
+		MAY("name", KEY_STRING, "of the file, for messages")),
+		"spare signed SOAs for a set", true },
 	{ "import-dir", RIGHT_ADMIN, RUN_LOADER, false, KEYS(
 		MAY("set", KEY_STRING, "stage under this name; absent: live at once")
 		MAY("prune", KEY_BOOLEAN, "remove zones whose file is gone, at most 5 %")

@@ -134,6 +134,15 @@ char *backup_file_name(char name[256], const uint8_t *apex, const struct set_row
 	return name;
 }
 
+/* A suffix of the same length: what fits for the one fits for the other. */
+char *backup_spares_name(char name[256], const char *zone_file)
+{
+	size_t n = strlen(zone_file) - strlen(".zone");
+
+	snprintf(name, 256, "%.*s.soas", (int)n, zone_file);
+	return name;
+}
+
 json_t *backup_at_json(struct set_at at)
 {
 	return at.set ? json_pack("[I,I]", (json_int_t)at.set, (json_int_t)at.edition) : json_null();

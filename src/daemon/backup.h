@@ -40,6 +40,8 @@ json_t *backup_manifest_read(const char *dir, bool *text, struct err *);
 int backup_sync_directory(const char *dir, struct err *);
 /* A set's file of an edition, without directory. newest: of all that are kept. */
 char *backup_file_name(char name[256], const uint8_t *apex, const struct set_row *, uint32_t edition, bool newest);
+/* The file of its spare SOAs, beside the zone file of an edition. */
+char *backup_spares_name(char name[256], const char *zone_file);
 /* "[set, edition]" or null. */
 json_t *backup_at_json(struct set_at);
 

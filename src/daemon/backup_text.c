@@ -25,7 +25,7 @@ struct text_backup {
 	struct zone_row zone;
 	json_t *list;                   /* zones, until there are enough for a line */
 	const char *group; uint64_t history;    /* whose they are */
-	uint64_t zones, sets, editions, groups, entries, holds, retired, records;
+	uint64_t zones, sets, editions, spares, groups, entries, holds, retired, records;
 	uint64_t zone_count, printing;  /* for the progress; records of the edition that is printed */
 	void (*progress)(void *, uint64_t records, double share);
 	void *arg;
@@ -78,18 +78,27 @@ static void tell(void *arg, double share)
 			b->zone_count ? zones / (double)b->zone_count : -1);
 }
 
+static FILE *open_file(struct text_backup *b, const char *name)
+{
+	int fd = openat(b->sets_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (file)
+		return file;
+	err_system(b->err, "cannot create %s/%s/%s", b->dir, BACKUP_SETS, name);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 static int print_edition(struct text_backup *b, uint64_t set, uint32_t edition, const char *name)
 {
-	int fd = openat(b->sets_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640), status;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *file = open_file(b, name);
 	struct view view;
+	int status;
 
-	if (!file) {
-		err_system(b->err, "cannot create %s/%s/%s", b->dir, BACKUP_SETS, name);
-		if (fd >= 0)
-			close(fd);
+	if (!file)
 		return -1;
-	}
 	setvbuf(file, b->buffer, _IOFBF, BUFFER_SIZE);
 	status = snapshot_open_set(b->reader, set, edition, &view, b->err);
 	if (status == 0) {
@@ -101,10 +110,61 @@ static int print_edition(struct text_backup *b, uint64_t set, uint32_t edition, 
 	return status < 0 ? err_context(b->err, "%s/%s/%s", b->dir, BACKUP_SETS, name) : 0;
 }
 
+struct spare_pass { struct text_backup *b; const struct set_row *set; FILE *file; uint32_t edition; unsigned count; };
+
+static int print_spare(void *arg, const struct spare *spare)
+{
+	struct spare_pass *p = arg;
+	struct view view;
+	int status;
+
+	if (snapshot_open_spare(p->b->reader, &p->b->zone, (struct set_at){ p->set->id, p->edition }, spare->image, &view, p->b->err) < 0)
+		return -1;
+	status = zone_print_soa(&view, p->file, p->b->err);
+	view_close(&view);
+	p->count++;
+	return status;
+}
+
+static int count_spare(void *arg, const struct spare *spare)
+{
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* The spare SOAs of an edition, one behind the other in a file: its name, or
+ * null. NULL: err is set. */
+static json_t *spares_json_of(struct text_backup *b, const struct set_row *set, uint32_t edition, const char *zone_file)
+{
+	struct set_at at = { set->id, edition };
+	struct spare_pass pass = { .b = b, .set = set, .edition = edition };
+	unsigned count = 0;
+	char name[256];
+	int status;
+
+	if (catalog_spares(b->catalog, at, count_spare, &count, b->err) < 0)
+		return NULL;
+	if (!count)
+		return json_null();
+	backup_spares_name(name, zone_file);
+	pass.file = open_file(b, name);
+	if (!pass.file)
+		return NULL;
+	status = catalog_spares(b->catalog, at, print_spare, &pass, b->err);
+	if (fclose(pass.file) != 0 && status == 0)
+		status = err_system(b->err, "cannot write");
+	b->spares += pass.count;
+	if (status == 0 && !b->err->code)
+		return json_string(name);
+	err_context(b->err, "%s/%s/%s", b->dir, BACKUP_SETS, name);
+	return NULL;
+}
+
 /* One edition: its file, and what is said of it. */
 static json_t *edition_json(struct text_backup *b, const struct set_row *set, uint32_t edition, bool newest)
 {
 	struct set_row then;
+	json_t *spares;
 	char name[256];
 
 	backup_file_name(name, b->zone.apex, set, edition, newest);
@@ -113,9 +173,12 @@ static json_t *edition_json(struct text_backup *b, const struct set_row *set, ui
 	b->printing = then.records;
 	if (print_edition(b, set->id, edition, name) < 0)
 		return NULL;
+	spares = spares_json_of(b, set, edition, name);
+	if (!spares)
+		return NULL;
 	b->editions++;
 	b->records += then.records;
-	return json_pack("{s:I,s:s,s:I,s:o}", "edition", (json_int_t)edition, "file", name, "records", (json_int_t)then.records,
+	return json_pack("{s:o,s:I,s:s,s:I,s:o}", "spares", spares, "edition", (json_int_t)edition, "file", name, "records", (json_int_t)then.records,
 		"hash", content_json(&then.hash));
 }
 
@@ -305,7 +368,7 @@ static int open_files(struct text_backup *b)
 static void add_counts(const struct text_backup *b, json_t *manifest)
 {
 	const struct { const char *name; uint64_t count; } counts[] = {
-		{ "zones", b->zones }, { "sets", b->sets }, { "editions", b->editions }, { "records", b->records },
+		{ "zones", b->zones }, { "sets", b->sets }, { "editions", b->editions }, { "spares", b->spares }, { "records", b->records },
 		{ "groups", b->groups }, { "history", b->entries }, { "holds", b->holds }, { "retired", b->retired },
 	};
 

@@ -18,6 +18,7 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/loader_portfolio.c \
 	src/daemon/loader_read.c \
 	src/daemon/loader_set.c src/daemon/loader_set.h \
+	src/daemon/loader_spares.c \
 	src/daemon/loader_store.c \
 	src/daemon/peer_rights.c src/daemon/peer_rights.h \
 	src/daemon/reading.c src/daemon/reading.h \
@@ -29,5 +30,6 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/writer_commands.c \
 	src/daemon/writer_edition.c \
 	src/daemon/writer_many.c \
-	src/daemon/writer_portfolio.c
+	src/daemon/writer_portfolio.c \
+	src/daemon/writer_spares.c
 EXTRA_DIST += src/daemon/BACKUP.md

@@ -227,7 +227,7 @@ void handle_zone_show(struct request *r)
 	reading_begin(r, sizeof(struct reading), zone_show_step, NULL);
 }
 
-struct set_list { json_t *array; const struct zone_row *zone; bool more; };
+struct set_list { struct catalog_txn *txn; json_t *array; const struct zone_row *zone; bool more; };
 
 static int add_set(void *arg, const struct set_row *set)
 {
@@ -235,14 +235,14 @@ static int add_set(void *arg, const struct set_row *set)
 
 	list->more = json_array_size(list->array) == SETS_MOST;
 	if (!list->more)
-		json_array_append_new(list->array, set_json(list->zone, set));
+		json_array_append_new(list->array, set_json(list->txn, list->zone, set));
 	return list->more;
 }
 
 static enum reading_result sets_step(struct reading *g, struct catalog_txn *txn, struct err *err)
 {
 	struct zone_row zone;
-	struct set_list list = { .zone = &zone };
+	struct set_list list = { .txn = txn, .zone = &zone };
 	char name[NAME_TEXT_MAX];
 
 	if (find_zone(g->request, txn, &zone, err) < 0)

@@ -84,7 +84,7 @@ static void line_add_move(struct line *l, const json_t *zone, bool confirm)
 		line_add(l, "%" JSON_INTEGER_FORMAT " to ", number_of(zone, "from_serial"));
 	line_add(l, "%" JSON_INTEGER_FORMAT, number_of(zone, "to_serial"));
 	if (json_is_true(json_object_get(zone, "serial_stuck")))
-		line_add(l, " (not raised: signed elsewhere)");
+		line_add(l, " (not raised: signed elsewhere, no spare SOA left)");
 	if (*text_of(zone, "keys"))
 		line_add(l, " (%s)", text_of(zone, "keys"));
 	if (number_of(zone, "left_behind"))

@@ -186,10 +186,43 @@ static int target_change(struct job *job, bool right, struct err *err)
 	return status;
 }
 
+/* ---- spare SOAs ----------------------------------------------------------------------- */
+
+/* What was served once may be somebody's way back: what a stager brings would
+ * be served by it. */
+static int spares_in(struct job *job, struct catalog_txn *txn, bool right, struct err *err)
+{
+	struct zone_row zone;
+	struct set_row set;
+
+	if (!job->set[0])
+		return err_set(err, ERR_BAD_REQUEST, "spare SOAs are for a set, ZONE@SET: \"%s\" names none; the live one is @live",
+			text_of(job, "set"));
+	if (catalog_zone(txn, job->apex, job->apex_size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, job->set, &set, err) < 0)
+		return -1;
+	job->set_id = set.id;
+	job->may_live = true;
+	return right && (set.flags & SET_SERVED) ? request_need_right(job->request, RIGHT_SWITCH, err) : 0;
+}
+
+static int target_spares(struct job *job, bool right, struct err *err)
+{
+	struct daemon *d = job_daemon(job);
+	int status;
+
+	if (control_parse_set(text_of(job, "set"), job->apex, &job->apex_size, job->set, err) < 0 ||
+	    snapshot_begin(d->reader, err) < 0)
+		return -1;
+	status = spares_in(job, snapshot_catalog(d->reader), right, err);
+	snapshot_end(d->reader);
+	return status;
+}
+
 /* ---- the rows ------------------------------------------------------------------------- */
 
 const struct job_kind job_kinds[] = {
 	{ .name = "import", .lane = LANE_IMPORT, .target = target_import, .label = { "zone", "set" }, .writer = "copy-in", .files = true },
+	{ .name = "import-soa", .lane = LANE_CHANGE, .target = target_spares, .label = { "set" }, .writer = "spares-in", .changes_set = true },
 	{ .name = "import-dir", .lane = LANE_IMPORT, .target = target_directory, .writer = "put-zones", .files = true },
 	{ .name = "copy", .lane = LANE_CHANGE, .target = target_copy, .label = { "to" }, .writer = "copy-in" },
 	{ .name = "record", .lane = LANE_CHANGE, .target = target_change, .label = { "set" }, .writer = "edit-in", .changes_set = true },

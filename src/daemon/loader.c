@@ -18,6 +18,7 @@
 
 const struct loader_job loader_jobs[] = {
 	{ .name = "import", .run = job_import, .use = USE_READ, .background = true },
+	{ .name = "import-soa", .run = job_spares, .use = USE_READ, .background = true },
 	{ .name = "import-dir", .run = job_import_dir, .background = true },
 	{ .name = "copy", .run = job_copy },
 	{ .name = "record", .run = job_change, .use = USE_READ },

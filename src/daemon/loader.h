@@ -109,6 +109,7 @@ int job_import_dir(struct loader *, struct err *);      /* loader_portfolio.c */
 int job_copy(struct loader *, struct err *);            /* loader_change.c: copy, record, edit, fold */
 int job_change(struct loader *, struct err *);
 int job_fold(struct loader *, struct err *);
+int job_spares(struct loader *, struct err *);          /* loader_spares.c */
 int job_export(struct loader *, struct err *);          /* loader_read.c: export, diff, check */
 int job_diff(struct loader *, struct err *);
 int job_check(struct loader *, struct err *);

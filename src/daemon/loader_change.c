@@ -275,7 +275,8 @@ static const char *outcome_of(const struct change_job *j)
 
 static void reply_unchanged(struct change_job *j)
 {
-	json_t *reply = json_pack("{s:s,s:o,s:I,s:i}", "outcome", outcome_of(j), "set", set_json(&j->at.zone, &j->at.set),
+	json_t *reply = json_pack("{s:s,s:o,s:I,s:i}", "outcome", outcome_of(j), "set",
+		set_json(snapshot_catalog(j->l->reader), &j->at.zone, &j->at.set),
 		"serial", (json_int_t)j->at.zone.served_serial, "changed_rrsets", 0);
 
 	if (json_is_true(json_object_get(j->l->request, "dry_run")))
@@ -294,7 +295,7 @@ static int reply_dry_run(struct change_job *j, struct err *err)
 		return -1;
 	}
 	loader_reply(j->l, json_pack("{s:b,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:b}", "dry_run", true, "outcome", outcome_of(j),
-		"set", set_json(&j->at.zone, &j->at.set), "serial", (json_int_t)j->at.zone.served_serial,
+		"set", set_json(snapshot_catalog(j->l->reader), &j->at.zone, &j->at.set), "serial", (json_int_t)j->at.zone.served_serial,
 		"changed_rrsets", (json_int_t)j->result.changed_rrsets, "added", (json_int_t)counts.added,
 		"removed", (json_int_t)counts.removed, "changed", (json_int_t)counts.changed, "rows", rows.rows, "more", rows.more));
 	return 0;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +130,7 @@ static int export_set(struct loader *l, struct opened_set *s, struct err *err)
 	status = output_close(&output, file, status, &printed);
 	if (status < 0 || output.failed)
 		return err_set(err, printed.code ? printed.code : ERR_SYSTEM, "%s", printed.message);
-	loader_reply(l, json_pack("{s:o,s:I,s:I}", "set", set_json(&s->zone, &s->set), "serial",
+	loader_reply(l, json_pack("{s:o,s:I,s:I}", "set", set_json(snapshot_catalog(l->reader), &s->zone, &s->set), "serial",
 		(json_int_t)(options.replace_serial ? s->zone.served_serial : s->set.soa_serial), "octets", (json_int_t)output.octets));
 	return 0;
 }
@@ -148,7 +149,7 @@ int job_export(struct loader *l, struct err *err)
 	if (set && strlen(set) > SET_NAME_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "\"%.80s\" is no name of a set", set);
 	snprintf(text, sizeof text, "%s@%s", name_to_text_short(apex_text, apex), set ? set : "live");
-	if (opened_set_find(l, text, &s, err) < 0 || opened_set_open(l, &s, err) < 0)
+	if (opened_set_find(l, text, &s, err) < 0 || (s.by_name ? opened_set_open : opened_set_open_served)(l, &s, err) < 0)
 		return -1;
 	status = export_set(l, &s, err);
 	opened_set_close(&s);
@@ -241,6 +242,50 @@ static void tell_records(void *arg, uint64_t records)
 	loader_share(job->l, records, job->records ? (double)records / (double)job->records : -1);
 }
 
+static void warn(struct check_job *job, struct check_result *r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void warn(struct check_job *job, struct check_result *r, const char *fmt, ...)
+{
+	char message[1200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof message, fmt, ap);
+	va_end(ap);
+	r->warnings++;
+	add_problem(job, &(struct problem){ .severity = PROBLEM_WARNING, .rule = "serial", .message = message });
+}
+
+/* What is signed elsewhere comes with its serials: does a switch to it rise, and
+ * one back from it? */
+static int check_serial(struct check_job *job, const struct opened_set *s, struct check_result *r, struct err *err)
+{
+	struct catalog_txn *txn = snapshot_catalog(job->l->reader);
+	bool known = s->zone.flags & ZONE_SERIAL_KNOWN, live = s->zone.live.set == s->set.id;
+	struct serial_outlook to, back;
+	char name[NAME_TEXT_MAX];
+	struct set_row now;
+
+	name_to_text_short(name, s->zone.apex);
+	if (catalog_serial_outlook(txn, (struct set_at){ s->set.id, s->set.edition }, known, s->zone.highest_serial, &to, err) < 0)
+		return -1;
+	if (to.stuck && live)
+		warn(job, r, "%s@%s has no spare signed SOA ahead of %u: from another set there is no way back to it that secondaries "
+			"follow; `schwenk import %s@%s --soa FILE` brings some", name, s->set.name, s->zone.highest_serial, name, s->set.name);
+	else if (to.stuck)
+		warn(job, r, "%s@%s has serial %u, which is not ahead of %u, which was served, and no spare signed SOA: a cutover is refused, "
+			"and a rollback to it would not reach secondaries; `schwenk import %s@%s --soa FILE` brings some", name, s->set.name,
+			s->set.soa_serial, s->zone.highest_serial, name, s->set.name);
+	if (live || to.stuck || !s->zone.live.set)
+		return 0;
+	if (catalog_serial_outlook(txn, s->zone.live, true, to.serial, &back, err) < 0 ||
+	    catalog_set(txn, s->zone.live.set, &now, err) < 0)
+		return -1;
+	if (back.stuck)
+		warn(job, r, "the way back from it, to @%s, would not reach secondaries: that has no spare signed SOA ahead of %u; "
+			"`schwenk import %s@%s --soa FILE` brings some", now.name, to.serial, name, now.name);
+	return 0;
+}
+
 int job_check(struct loader *l, struct err *err)
 {
 	struct check_job job = { .l = l, .problems = json_array() };
@@ -256,7 +301,10 @@ int job_check(struct loader *l, struct err *err)
 	job.records = s.set.records;
 	status = zone_check(&q, &r, err);
 	if (status == 0)
-		loader_reply(l, json_pack("{s:o,s:I,s:I,s:O}", "set", set_json(&s.zone, &s.set), "rules", (json_int_t)r.rules,
+		status = check_serial(&job, &s, &r, err);
+	if (status == 0)
+		loader_reply(l, json_pack("{s:o,s:I,s:I,s:O}", "set",
+			set_json(snapshot_catalog(l->reader), &s.zone, &s.set), "rules", (json_int_t)r.rules,
 			"warnings", (json_int_t)r.warnings, "problems", job.problems));
 	json_decref(job.problems);
 	opened_set_close(&s);

@@ -39,6 +39,11 @@ int opened_set_open(struct loader *l, struct opened_set *s, struct err *err)
 	return snapshot_open_set(l->reader, s->set.id, s->set.edition, &s->view, err);
 }
 
+int opened_set_open_served(struct loader *l, struct opened_set *s, struct err *err)
+{
+	return snapshot_open_zone(l->reader, &s->zone, &s->view, err);
+}
+
 void opened_set_close(struct opened_set *s)
 {
 	if (s->view.images)

@@ -18,6 +18,8 @@ struct opened_set {
 /* text: "ZONE@SET" or "ZONE". */
 int opened_set_find(struct loader *, const char *text, struct opened_set *, struct err *);
 int opened_set_open(struct loader *, struct opened_set *, struct err *);
+/* What the zone serves: the live set, with the spare SOA that it serves on top. */
+int opened_set_open_served(struct loader *, struct opened_set *, struct err *);
 void opened_set_close(struct opened_set *);
 /* "ZONE@SET", as it is called. */
 char *opened_set_text(const struct opened_set *, char *buf /* SET_TEXT_MAX */);

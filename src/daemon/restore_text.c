@@ -26,11 +26,11 @@ struct text_restore {
 	struct catalog_txn *txn;        /* open from line to line */
 	unsigned lines_in_txn;
 	uint64_t line;
-	int sets_fd, image_fd, scratch_fd;
+	int sets_fd, image_fd, spares_fd, scratch_fd;
 	struct zone_row zone;           /* the one whose sets come */
 	struct catalog_ids ids;
 	bool ended;
-	uint64_t zones, sets, editions, groups, entries, holds, retired;
+	uint64_t zones, sets, editions, spares, groups, entries, holds, retired;
 	/* small images that are not put yet */
 	uint64_t small_id[SMALL_IMAGES];
 	uint8_t *small[SMALL_IMAGES];
@@ -78,7 +78,7 @@ static int begin(struct text_restore *r)
 
 /* ---- images --------------------------------------------------------------------- */
 
-static int keep_small(struct text_restore *r, uint64_t id, size_t size)
+static int keep_small(struct text_restore *r, int fd, uint64_t offset, uint64_t id, size_t size)
 {
 	uint8_t *image = malloc(size);
 	size_t got = 0;
@@ -86,7 +86,7 @@ static int keep_small(struct text_restore *r, uint64_t id, size_t size)
 	if (!image)
 		return err_set(r->err, ERR_NOMEM, "no memory for an image");
 	while (got < size) {
-		ssize_t n = pread(r->image_fd, image + got, size - got, (off_t)got);
+		ssize_t n = pread(fd, image + got, size - got, (off_t)(offset + got));
 
 		if (n <= 0) {
 			free(image);
@@ -107,13 +107,51 @@ static int put_image(struct text_restore *r, uint64_t id, uint64_t size)
 	int n;
 
 	if (size <= CHUNK_SIZE)
-		return keep_small(r, id, (size_t)size);
+		return keep_small(r, r->image_fd, 0, id, (size_t)size);
 	if (copy_in_begin(r->store, r->image_fd, 0, size, id, &copy, r->err) < 0)
 		return -1;
 	while ((n = copy_in_step(copy, COPY_SLICE_US, r->err)) > 0)
 		;
 	copy_in_free(copy);
 	return n;
+}
+
+/* The image file that was made last, as a view. */
+struct base_view { struct image_file *file; struct view view; };
+
+static int base_view_open(struct base_view *b, struct text_restore *r, const struct set_row *set)
+{
+	struct view *v = &b->view;
+
+	memset(b, 0, sizeof *b);
+	b->file = image_file_open(r->image_fd, 0, set->octets, r->err);
+	if (!b->file)
+		return -1;
+	v->image[0] = image_open(image_file_source(b->file), 1, r->err);
+	if (!v->image[0])
+		return -1;
+	v->images = 1;
+	v->apex = r->zone.apex;
+	v->apex_size = r->zone.apex_size;
+	v->apex_labels = name_count_labels(r->zone.apex);
+	v->hash_key = store_writer_hash_key(r->store);
+	return 0;
+}
+
+static void base_view_close(struct base_view *b)
+{
+	image_close(b->view.image[0]);
+	image_file_close(b->file);
+}
+
+static int open_set_file(struct text_restore *r, const char *name)
+{
+	int fd;
+
+	if (name[0] == '.' || strchr(name, '/'))
+		return err_set(r->err, ERR_CORRUPT, "\"%.100s\" is no name of a file in %s", name, BACKUP_SETS);
+	fd = openat(r->sets_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_system(r->err, "cannot read %s/%s", BACKUP_SETS, name) : fd;
 }
 
 /* The zone file becomes the image file. */
@@ -123,16 +161,49 @@ static int load_file(struct text_restore *r, const char *name, struct load_resul
 		.text_name = name, .image_fd = r->image_fd, .scratch_fd = r->scratch_fd, .include_anywhere = false };
 	int status;
 
-	if (name[0] == '.' || strchr(name, '/'))
-		return err_set(r->err, ERR_CORRUPT, "\"%.100s\" is no name of a file in %s", name, BACKUP_SETS);
-	q.text_fd = openat(r->sets_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	q.text_fd = open_set_file(r, name);
 	if (q.text_fd < 0)
-		return err_system(r->err, "cannot read %s/%s", BACKUP_SETS, name);
+		return -1;
 	if (ftruncate(r->image_fd, 0) < 0)
 		status = err_system(r->err, "the image file");
 	else
 		status = zone_load(&q, result, r->err);
 	close(q.text_fd);
+	return status;
+}
+
+/* Of the edition whose image lies in image_fd. */
+static int read_spares(struct text_restore *r, const json_t *edition, const struct set_row *set)
+{
+	const char *name = json_string_value(json_object_get(edition, "spares"));
+	struct set_at at = { set->id, set->edition };
+	struct spares_request q = { .text_name = name, .image_fd = r->spares_fd };
+	struct spares_result made = { .spares = NULL };
+	struct base_view base;
+	int status;
+
+	if (!name)
+		return 0;
+	q.text_fd = open_set_file(r, name);
+	if (q.text_fd < 0)
+		return -1;
+	status = base_view_open(&base, r, set);
+	q.view = &base.view;
+	if (status == 0)
+		status = ftruncate(r->spares_fd, 0) < 0 ? err_system(r->err, "the image file") : zone_spares(&q, &made, r->err);
+	base_view_close(&base);
+	close(q.text_fd);
+	for (size_t i = 0; i < made.count && status == 0; i++) {
+		struct spare spare = { .serial = made.spares[i].serial, .until = made.spares[i].until, .octets = made.spares[i].size,
+			.image = catalog_next_image_id(r->txn) };
+
+		status = made.spares[i].size > CHUNK_SIZE ? err_set(r->err, ERR_LIMIT, "a spare SOA beside too large an apex") :
+			keep_small(r, r->spares_fd, made.spares[i].offset, spare.image, (size_t)spare.octets);
+		if (status == 0)
+			status = catalog_put_spare(r->txn, r->zone.id, at, &spare, r->err);
+		r->spares++;
+	}
+	free(made.spares);
 	return status;
 }
 
@@ -176,7 +247,7 @@ static int read_edition(struct text_restore *r, const json_t *json, struct set_r
 	set->signing = result.signing;
 	set->flags = (set->flags & ~SET_SERIAL_FIXED) | (result.serial_fixed ? SET_SERIAL_FIXED : 0);
 	r->editions++;
-	return check_hash(r, json, set, name);
+	return check_hash(r, json, set, name) < 0 ? -1 : read_spares(r, json, set);
 }
 
 /* ---- lines ------------------------------------------------------------------------ */
@@ -490,7 +561,7 @@ static int read_lines(struct text_restore *r, FILE *file)
 static int check_counts(const struct text_restore *r, const json_t *manifest)
 {
 	const struct { const char *name; uint64_t count; } counts[] = {
-		{ "zones", r->zones }, { "sets", r->sets }, { "editions", r->editions }, { "groups", r->groups },
+		{ "zones", r->zones }, { "sets", r->sets }, { "editions", r->editions }, { "spares", r->spares }, { "groups", r->groups },
 		{ "history", r->entries }, { "holds", r->holds }, { "retired", r->retired },
 	};
 
@@ -530,7 +601,8 @@ static int read_all(struct text_restore *r, const json_t *manifest, const char *
 	if (r->sets_fd < 0)
 		return err_system(r->err, "cannot read %s", path);
 	r->image_fd = open_scratch(scratch, r->err);
-	r->scratch_fd = r->image_fd < 0 ? -1 : open_scratch(scratch, r->err);
+	r->spares_fd = r->image_fd < 0 ? -1 : open_scratch(scratch, r->err);
+	r->scratch_fd = r->spares_fd < 0 ? -1 : open_scratch(scratch, r->err);
 	if (r->scratch_fd < 0 || backup_path(path, r->dir, BACKUP_CATALOG, r->err) < 0)
 		return -1;
 	file = fopen(path, "re");
@@ -552,7 +624,7 @@ int restore_read_text(struct store_writer *store, const char *dir, const json_t 
 		return err_set(err, ERR_NOMEM, "no memory for a restore");
 	r->store = store;
 	r->dir = dir;
-	r->sets_fd = r->image_fd = r->scratch_fd = -1;
+	r->sets_fd = r->image_fd = r->spares_fd = r->scratch_fd = -1;
 	r->err = err;
 	status = read_all(r, manifest, scratch);
 	catalog_abort(r->txn);
@@ -562,6 +634,8 @@ int restore_read_text(struct store_writer *store, const char *dir, const json_t 
 		close(r->sets_fd);
 	if (r->image_fd >= 0)
 		close(r->image_fd);
+	if (r->spares_fd >= 0)
+		close(r->spares_fd);
 	if (r->scratch_fd >= 0)
 		close(r->scratch_fd);
 	free(r);

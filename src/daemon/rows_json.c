@@ -66,6 +66,22 @@ static json_t *set_name_json(struct catalog_txn *txn, struct set_at at, json_t *
 	return json_string(set.name);
 }
 
+json_t *spares_json(const struct serial_outlook *o)
+{
+	return o->fixed ? json_integer(o->spares) : json_null();
+}
+
+/* What comes of a switch to it, as far as serials go. */
+static struct serial_outlook outlook_of(struct catalog_txn *txn, const struct zone_row *zone, struct set_at at)
+{
+	struct serial_outlook o = { .fixed = false };
+	struct err ignored = ERR_INIT;
+
+	if (!at.set || catalog_serial_outlook(txn, at, zone->flags & ZONE_SERIAL_KNOWN, zone->highest_serial, &o, &ignored) < 0)
+		return (struct serial_outlook){ .fixed = false };
+	return o;
+}
+
 static int take_first(void *arg, const struct history_row *row)
 {
 	*(struct history_row *)arg = *row;
@@ -107,11 +123,12 @@ json_t *zone_json(struct catalog_txn *txn, const struct zone_row *zone)
 	json_int_t sets = 0;
 	json_t *live_until, *previous_until, *live = set_name_json(txn, zone->live, &live_until);
 	json_t *previous = set_name_json(txn, zone->previous, &previous_until);
+	struct serial_outlook again = outlook_of(txn, zone, zone->live), back = outlook_of(txn, zone, zone->previous);
 
 	catalog_sets(txn, zone->id, count_set, &sets, &err);
-	return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:I,s:o,s:o}", "zone", name_to_text_short(name, zone->apex),
+	return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:s,s:o,s:I,s:o,s:o}", "zone", name_to_text_short(name, zone->apex),
 		"id", (json_int_t)zone->id, "live", live, "previous", previous, "signed_until", live_until,
-		"back_signed_until", previous_until,
+		"back_signed_until", previous_until, "spares", spares_json(&again), "back_spares", spares_json(&back), "back_stuck", back.stuck,
 		"serial", (json_int_t)zone->served_serial,
 		"state", zone->flags & ZONE_HELD ? "held" : zone->live.set ? "live" : "prepared",
 		"held", held_json(txn, zone), "sets", sets, "switched", time_json(zone->switched_at_us),
@@ -125,18 +142,20 @@ json_t *until_json(const struct set_signing *signing)
 	return time_json(signing->is_signed ? signing->until * 1000000 : 0);
 }
 
-json_t *set_json(const struct zone_row *zone, const struct set_row *set)
+json_t *set_json(struct catalog_txn *txn, const struct zone_row *zone, const struct set_row *set)
 {
+	bool finished = set->state == SET_READY || set->state == SET_FAILED;
+	struct serial_outlook o = outlook_of(txn, zone, finished ? (struct set_at){ set->id, set->edition } : (struct set_at){ 0, 0 });
 	char name[SET_TEXT_MAX], hash[CONTENT_HASH_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:s,s:I,s:o}",
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o,s:s,s:s,s:I,s:o,s:o}",
 		"set", set_text(name, zone->apex, set->name), "name", set->name, "state", set_state_name[set->state],
 		"live", zone->live.set == set->id, "previous", zone->previous.set == set->id,
 		"records", (json_int_t)set->records, "rrsets", (json_int_t)set->rrsets, "nodes", (json_int_t)set->nodes,
 		"octets", (json_int_t)set->octets, "serial", (json_int_t)set->soa_serial, "edition", (json_int_t)set->edition,
 		"hash", content_hash_text(&set->hash, hash), "created", time_json(set->created_us),
 		"source", set->source, "note", set->note, "images", (json_int_t)set->images,
-		"signed_until", until_json(&set->signing));
+		"signed_until", until_json(&set->signing), "spares", spares_json(&o));
 }
 
 /* ---- history ----------------------------------------------------------------- */

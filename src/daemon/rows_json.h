@@ -12,7 +12,9 @@ char *set_text(char *buf, const uint8_t *apex, const char *set);
 json_t *time_json(int64_t wall_us);                     /* RFC 3339; null for 0 */
 /* Objects are owned by the caller. */
 json_t *zone_json(struct catalog_txn *, const struct zone_row *);
-json_t *set_json(const struct zone_row *, const struct set_row *);
+json_t *set_json(struct catalog_txn *, const struct zone_row *, const struct set_row *);
+/* How many spare SOAs are left; null where none is needed. */
+json_t *spares_json(const struct serial_outlook *);
 /* With at most member_max members; by whom, when, why. */
 json_t *history_json(struct catalog_txn *, const struct history_row *, unsigned member_max);
 /* The entry of this id; -1: none. */

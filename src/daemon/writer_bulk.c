@@ -38,6 +38,31 @@ void intake_free(struct intake *in)
 	in->fd = -1;
 }
 
+uint8_t *intake_read(const struct intake *in, struct err *err)
+{
+	uint8_t *p = malloc(in->size);
+	size_t got = 0;
+
+	if (!p) {
+		err_set(err, ERR_NOMEM, "no memory for an image");
+		return NULL;
+	}
+	while (got < in->size) {
+		ssize_t n = pread(in->fd, p + got, in->size - got, (off_t)(in->offset + got));
+
+		if (n <= 0) {
+			if (n < 0)
+				err_system(err, "reading the loader's image");
+			else
+				err_set(err, ERR_CORRUPT, "the loader's file ends in mid-image");
+			free(p);
+			return NULL;
+		}
+		got += (size_t)n;
+	}
+	return p;
+}
+
 /* 1: more, 0: in and checked, -1: failed; what is in is garbage then. */
 int intake_step(struct writer *w, struct intake *in, uint64_t request, struct err *err)
 {
@@ -201,7 +226,7 @@ json_t *import_reply(struct catalog_txn *txn, const struct zone_row *zone, uint6
 
 	if (catalog_zone(txn, zone->apex, zone->apex_size, &now, &err) < 0 || catalog_set(txn, set_id, &set, &err) < 0)
 		return json_pack("{s:s,s:n}", "outcome", outcome, "set");
-	return json_pack("{s:s,s:o,s:I}", "outcome", outcome, "set", set_json(&now, &set), "serial", (json_int_t)now.served_serial);
+	return json_pack("{s:s,s:o,s:I}", "outcome", outcome, "set", set_json(txn, &now, &set), "serial", (json_int_t)now.served_serial);
 }
 
 /* The reload's switch, in the transaction that makes the set ready. */
@@ -577,6 +602,8 @@ bool writer_begin_bulk(struct writer *w, struct pending *p)
 		job = begin_import(p);
 	else if (strcmp(command, "edit-in") == 0 || strcmp(command, "fold-in") == 0)
 		job = edition_begin(p, command[0] == 'f');
+	else if (strcmp(command, "spares-in") == 0)
+		job = spares_begin(p);
 	else if (strcmp(command, "put-zones") == 0)
 		job = portfolio_begin(p);
 	else if (many_is_bulk(p->json))

@@ -84,13 +84,14 @@ static json_t *result_item_json(const struct switch_result_item *item)
 	const struct history_member *m = &item->member;
 	char zone[NAME_TEXT_MAX], keys[KEYS_TEXT_MAX];
 
-	return json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:o,s:o,s:I,s:b,s:o,s:o,s:o}", "zone", name_to_text_short(zone, m->apex),
+	return json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:o,s:o,s:I,s:b,s:o,s:o,s:o,s:o,s:o,s:b}", "zone", name_to_text_short(zone, m->apex),
 		"from", name_or_null(m->from_name), "to", name_or_null(m->to_name),
 		"from_serial", (json_int_t)m->from_serial, "to_serial", (json_int_t)m->to_serial,
 		"outcome", outcome_name[item->outcome], "since", time_json(item->since_us), "by", name_or_null(item->by),
 		"left_behind", (json_int_t)item->edits_left_behind, "serial_stuck", item->serial_stuck,
 		"signed_until", time_json(item->signed_until * 1000000), "back_signed_until", time_json(item->back_signed_until * 1000000),
-		"keys", name_or_null(switch_keys_text(item, keys)));
+		"keys", name_or_null(switch_keys_text(item, keys)), "spares", spares_json(&item->outlook), "back_spares", spares_json(&item->back),
+		"back_stuck", item->back.stuck);
 }
 
 /* A text that grows; nothing is lost but memory's end, which gives NULL. */
@@ -203,7 +204,7 @@ json_t *switch_json(struct catalog_txn *txn, const struct switch_request *reques
 		const struct switch_result_item *item = &result->items[i];
 		bool plain = item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_ALREADY;
 
-		if (plain && !item->serial_stuck && !item->edits_left_behind && item->keys_fit == KEYS_FIT && listed++ >= LISTED_MAX)
+		if (plain && !item->serial_stuck && !item->edits_left_behind && item->keys_fit == KEYS_FIT && !item->back.stuck && listed++ >= LISTED_MAX)
 			continue;
 		json_array_append_new(zones, result_item_json(item));
 	}

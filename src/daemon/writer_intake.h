@@ -39,6 +39,9 @@ void drop_loading(struct writer *, uint64_t set);
 /* {"outcome", "set", "serial"}. */
 json_t *import_reply(struct catalog_txn *, const struct zone_row *, uint64_t set_id, const char *outcome);
 
+/* The whole of a small image; malloc'd. NULL: err is set. */
+uint8_t *intake_read(const struct intake *, struct err *);
+struct bulk *spares_begin(struct pending *);
 struct bulk *edition_begin(struct pending *, bool fold);
 struct bulk *portfolio_begin(struct pending *);
 

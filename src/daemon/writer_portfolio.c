@@ -80,31 +80,6 @@ static int slice_begin(struct writer *w, struct slice *s, struct err *err)
 
 /* ---- the images ------------------------------------------------------------------- */
 
-static uint8_t *read_image(const struct intake *in, struct err *err)
-{
-	uint8_t *p = malloc(in->size);
-	size_t got = 0;
-
-	if (!p) {
-		err_set(err, ERR_NOMEM, "no memory for an image");
-		return NULL;
-	}
-	while (got < in->size) {
-		ssize_t n = pread(in->fd, p + got, in->size - got, (off_t)(in->offset + got));
-
-		if (n <= 0) {
-			if (n < 0)
-				err_system(err, "reading the loader's image");
-			else
-				err_set(err, ERR_CORRUPT, "the loader's file ends in mid-image");
-			free(p);
-			return NULL;
-		}
-		got += (size_t)n;
-	}
-	return p;
-}
-
 static bool is_small(const struct item *item)
 {
 	return item->intake.size && item->intake.size <= CHUNK_SIZE;
@@ -126,7 +101,7 @@ static size_t put_small(struct writer *w, struct slice *s)
 			continue;
 		if (!is_small(item))
 			break;
-		images[n] = read_image(&item->intake, &item->err);
+		images[n] = intake_read(&item->intake, &item->err);
 		if (!images[n]) {
 			item->state = ITEM_FAILED;
 			continue;

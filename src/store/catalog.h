@@ -33,6 +33,7 @@ struct zone_row {
 	uint8_t apex[NAME_MAX_SIZE]; uint8_t apex_size;  /* lower case */
 	uint64_t id;
 	struct set_at live, previous;
+	uint64_t spare;                 /* image of the spare SOA that is served; 0: the live set's own */
 	uint32_t served_serial;
 	uint32_t highest_serial;        /* ever served; ahead of served_serial only where that is stuck (signed elsewhere) */
 	uint32_t flags;
@@ -99,6 +100,20 @@ static inline bool serial_ahead(uint32_t a, uint32_t b)
 	return a != b && (uint32_t)(a - b) < UINT32_C(0x80000000);
 }
 
+/* A signed SOA with another serial than the set's own, for a set whose serial
+ * cannot be put in here: an image with the apex alone, on top of the edition's. */
+struct spare { uint32_t serial; uint64_t image, octets; int64_t until; /* as set_signing's; 0: not signed */ };
+#define SPARES_MAX 4096                 /* of one edition */
+/* What a switch to a set would serve, once `highest` was. */
+struct serial_outlook {
+	bool fixed;                     /* the set's serial cannot be put in */
+	bool stuck;                     /* … and neither it nor a spare is ahead */
+	uint32_t serial;
+	uint64_t spare;                 /* image; 0: the set's own SOA */
+	uint32_t spares;                /* that are ahead; the one that would be taken counts */
+	int64_t until;                  /* validates until; 0: not signed */
+};
+
 /* ---- reading ------------------------------------------------------------- */
 /* 0 found, -1 not found or failed (err set: ERR_NO_SUCH_*). Iterators: each
  * calls back until it returns nonzero or the end; after != NULL resumes
@@ -140,6 +155,10 @@ int catalog_set_path(const struct set_row *, uint32_t edition, struct set_image 
  * back, a base), oldest first. */
 int catalog_set_editions(struct catalog_txn *, const struct zone_row *, const struct set_row *, uint32_t *editions, unsigned max,
 	unsigned *count, struct err *);
+/* The spare SOAs of an edition, serials rising as numbers. */
+int catalog_spares(struct catalog_txn *, struct set_at, int (*each)(void *, const struct spare *), void *arg, struct err *);
+/* known: highest means something. */
+int catalog_serial_outlook(struct catalog_txn *, struct set_at, bool known, uint32_t highest, struct serial_outlook *, struct err *);
 bool set_name_valid(const char *name);   /* and not "live" or "previous" */
 
 /* ---- writing ------------------------------------------------------------- */
@@ -194,6 +213,16 @@ int catalog_image_gone(struct catalog_txn *, uint64_t image, struct err *);
 int catalog_abandon_loading(struct catalog_txn *, unsigned *count, struct err *);
 uint64_t catalog_next_image_id(struct catalog_txn *);
 
+/* Adds spare SOAs to an edition of a set that nobody may change any more; one
+ * with a serial that is there already replaces it, unless it is served. Images:
+ * in the store, with an apex and nothing else. */
+/* Is it an image of the zone's apex and nothing else, with an SOA of this serial?
+ * Whoever made it met strangers' bytes, and it goes on top of a set. In memory;
+ * ERR_CORRUPT. An apex that does not fit into a packed image: ERR_LIMIT. */
+int spare_image_check(const uint8_t *image, size_t size, uint64_t hash_key, const uint8_t *apex, size_t apex_size, uint32_t serial,
+	struct err *);
+int catalog_spares_put(struct catalog_txn *, struct set_at, const struct spare *, size_t count, struct err *);
+
 int catalog_group_create(struct catalog_txn *, const char *group, struct err *);
 int catalog_group_delete(struct catalog_txn *, const char *group, struct err *);
 int catalog_group_add(struct catalog_txn *, const char *group, const uint8_t *apex, size_t size, struct err *);
@@ -212,6 +241,9 @@ struct switch_result_item {
 	bool serial_stuck;                    /* the served serial could not be raised (signed elsewhere) */
 	/* of what is live then, and of what it was before: until when it is signed; 0: not */
 	int64_t signed_until, back_signed_until;
+	struct serial_outlook outlook;        /* of a switch here once more, after this one */
+	struct serial_outlook back;           /* of one to what was live before */
+	uint64_t spare;                       /* whose SOA is served now; 0: the set's own */
 	enum keys_fit keys_fit; struct set_key missing;      /* the former with the latter */
 };
 /* What is wrong with keys that do not fit, in words. */

@@ -141,6 +141,19 @@ int catalog_put_edition(struct catalog_txn *t, const struct set_row *set, struct
 	return edition_put(t, set, err);
 }
 
+int catalog_put_spare(struct catalog_txn *t, uint64_t id, struct set_at at, const struct spare *spare, struct err *err)
+{
+	struct zone_row zone;
+
+	if (spare_put(t, at, spare, err) || catalog_zone_by_id(t, id, &zone, err))
+		return -1;
+	/* never the serial of the set's own SOA: that is none to spare */
+	if (zone.live.set != at.set || zone.live.edition != at.edition || zone.served_serial != spare->serial)
+		return 0;
+	zone.spare = spare->image;
+	return zone_put(t, &zone, err);
+}
+
 int catalog_put_retired(struct catalog_txn *t, const uint8_t *apex, size_t size, uint32_t serial, struct err *err)
 {
 	uint8_t key[KEY_MAX], value[4];
@@ -203,7 +216,7 @@ static uint32_t raised(uint32_t serial, uint32_t step)
 	return serial ? serial : 1;     /* some secondaries take 0 for "none" */
 }
 
-static int raise_served(struct catalog_txn *t, struct serial_raise *r, struct zone_row *zone, struct err *err)
+static int raise_served(struct catalog_txn *t, struct serial_raise *r, struct zone_row *zone, uint32_t serial, struct err *err)
 {
 	struct history_member member = { .apex_size = zone->apex_size, .zone = zone->id, .from = zone->live, .to = zone->live,
 		.from_serial = zone->served_serial };
@@ -215,7 +228,7 @@ static int raise_served(struct catalog_txn *t, struct serial_raise *r, struct zo
 	memcpy(member.apex, zone->apex, zone->apex_size);
 	strcpy(member.from_name, set.name);
 	strcpy(member.to_name, set.name);
-	member.to_serial = zone->served_serial = zone->highest_serial = raised(zone->highest_serial, r->step);
+	member.to_serial = zone->served_serial = zone->highest_serial = serial;
 	if (history_begin(t, SWITCH_RESTORE, &r->who, NULL, r->note, clock_wall_us(), r->history, err)
 	    || history_add(t, &member, false, err) || zone_put(t, zone, err) || zone_touch(t, zone, err))
 		return -1;
@@ -224,18 +237,32 @@ static int raise_served(struct catalog_txn *t, struct serial_raise *r, struct zo
 	return 0;
 }
 
+/* A spare SOA that is as far ahead, or farther, or nothing. */
+static int raise_fixed(struct catalog_txn *t, struct serial_raise *r, struct zone_row *zone, uint32_t serial, struct err *err)
+{
+	struct spare spare;
+	int rc = spare_ahead(t, zone->live, true, serial - 1, &spare, err);
+
+	if (rc == 1) {
+		zone->spare = spare.image;
+		return raise_served(t, r, zone, spare.serial, err);
+	}
+	if (!rc && r->stuck)
+		r->stuck(r->arg, zone);
+	return rc;
+}
+
 static int raise_zone(struct catalog_txn *t, struct serial_raise *r, struct zone_row *zone, struct err *err)
 {
+	uint32_t serial = raised(zone->highest_serial, r->step);
+
 	if (!(zone->flags & ZONE_SERIAL_KNOWN))
 		return 0;
-	if (zone->live.set && zone->flags & ZONE_SERIAL_FIXED) {
-		if (r->stuck)
-			r->stuck(r->arg, zone);
-		return 0;
-	}
+	if (zone->live.set && zone->flags & ZONE_SERIAL_FIXED)
+		return raise_fixed(t, r, zone, serial, err);
 	if (zone->live.set)
-		return raise_served(t, r, zone, err);
-	zone->highest_serial = raised(zone->highest_serial, r->step);
+		return raise_served(t, r, zone, serial, err);
+	zone->highest_serial = serial;
 	return zone_put(t, zone, err);
 }
 

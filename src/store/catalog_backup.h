@@ -36,6 +36,8 @@ int catalog_put_zone(struct catalog_txn *, const struct zone_row *, struct err *
 int catalog_put_set(struct catalog_txn *, const struct set_row *, struct err *);
 /* A further edition; set: as it was then. */
 int catalog_put_edition(struct catalog_txn *, const struct set_row *, struct err *);
+/* A spare SOA of an edition; where that is what the zone serves, it is served. */
+int catalog_put_spare(struct catalog_txn *, uint64_t zone, struct set_at, const struct spare *, struct err *);
 int catalog_put_retired(struct catalog_txn *, const uint8_t *apex, size_t size, uint32_t serial, struct err *);
 int catalog_put_group(struct catalog_txn *, const char *group, uint64_t last_switch, struct err *);
 /* An entry without members, then its members in any number of transactions. */
@@ -57,7 +59,8 @@ struct serial_raise {
 	const char *note;
 	uint64_t history;       /* in, out: the entry; 0: none yet */
 	uint64_t raised;        /* out: zones, so far */
-	/* The serial served is signed, or covered by a ZONEMD: it stays. */
+	/* The serial served is signed, or covered by a ZONEMD, and no spare SOA is
+	 * so far ahead: it stays. */
 	void (*stuck)(void *arg, const struct zone_row *);
 	void *arg;
 	uint8_t after[NAME_MAX_SIZE]; size_t after_size;        /* in, out; size 0: from the first */

@@ -71,7 +71,7 @@ int editions_delete(struct catalog_txn *t, uint64_t set, bool (*keep)(const void
 	int rc, del = 0;
 
 	key_u64(prefix, set);
-	if (table_cursor(t, T_EDITION, &cursor, err))
+	if (spares_discard(t, set, keep, arg, err) || table_cursor(t, T_EDITION, &cursor, err))
 		return -1;
 	for (rc = prefix_first(t, cursor, prefix, 8, &key, &value, err); rc == 1 && !del;
 	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err)) {
@@ -308,6 +308,7 @@ static int edit_live(struct catalog_txn *t, struct zone_row *zone, const struct 
 	strcpy(member.to_name, set->name);
 	member.to_serial = serial;
 	zone->live.edition = set->edition;
+	zone->spare = 0;
 	zone->served_serial = zone->highest_serial = serial;
 	zone->flags &= ~ZONE_SERIAL_FIXED;
 	if (set->flags & SET_SERIAL_FIXED)

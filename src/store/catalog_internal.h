@@ -114,6 +114,25 @@ int held_forget_zone(struct catalog_txn *, uint64_t zone, struct err *);
 /* 1: some held switch of the zone would return to the set; 0; -1. */
 int held_names(struct catalog_txn *, uint64_t zone, uint64_t set, struct err *);
 
+/* ---- catalog_serial.c ---- */
+/* The serial that the item will be served with, and out of which SOA; then what
+ * comes of the next ones. set_name: for messages. */
+int serial_decide(struct catalog_txn *, const struct switch_request *, const struct zone_row *, const struct edition_row *to,
+	const char *set_name, struct switch_result_item *, struct err *);
+
+/* ---- catalog_spare.c ---- */
+#define SPARE_KEY_SIZE 16       /* of T_SPARE; the value of T_IMAGE for its image */
+/* The spare SOA of exactly this serial; or the lowest that is ahead of after
+ * (known: else the lowest of all). 1 found, 0 not, -1. */
+int spare_find(struct catalog_txn *, struct set_at, uint32_t serial, struct spare *, struct err *);
+int spare_ahead(struct catalog_txn *, struct set_at, bool known, uint32_t after, struct spare *, struct err *);
+/* How many are ahead. -1: failed. */
+int spare_count(struct catalog_txn *, struct set_at, bool known, uint32_t after, uint32_t *count, struct err *);
+/* The spares of the editions that keep says no to become garbage. */
+int spares_discard(struct catalog_txn *, uint64_t set, bool (*keep)(const void *, uint32_t), const void *arg, struct err *);
+/* Puts one row, and that of its image. */
+int spare_put(struct catalog_txn *, struct set_at, const struct spare *, struct err *);
+
 /* ---- catalog_keys.c ---- */
 /* Fills item->signed_until, back_signed_until, keys_fit and missing. */
 int keys_compare(struct catalog_txn *, const struct zone_row *, const struct edition_row *to, struct switch_result_item *, struct err *);

@@ -196,6 +196,7 @@ int row_put_zone(uint8_t *buf, const struct zone_row *z, struct err *err)
 	cursor_put_le64(&c, z->id);
 	put_at(&c, z->live);
 	put_at(&c, z->previous);
+	cursor_put_le64(&c, z->spare);
 	cursor_put_le32(&c, z->served_serial);
 	cursor_put_le32(&c, z->highest_serial);
 	cursor_put_le32(&c, z->flags);
@@ -215,6 +216,7 @@ int row_get_zone(struct zone_row *z, const void *p, size_t size, struct err *err
 	z->id = cursor_get_le64(&c);
 	z->live = get_at(&c);
 	z->previous = get_at(&c);
+	z->spare = cursor_get_le64(&c);
 	z->served_serial = cursor_get_le32(&c);
 	z->highest_serial = cursor_get_le32(&c);
 	z->flags = cursor_get_le32(&c);
@@ -326,6 +328,26 @@ int row_get_edition(struct edition_row *e, const void *p, size_t size, struct er
 	get_hash(&c, &e->hash);
 	get_signing(&c, &e->signing);
 	return end_get(&c, "edition", err);
+}
+
+int row_put_spare(uint8_t *buf, const struct spare_row *s, struct err *err)
+{
+	struct cursor c = begin_put(buf);
+
+	cursor_put_le64(&c, s->image);
+	cursor_put_le64(&c, s->octets);
+	cursor_put_le64(&c, s->until);
+	return end_put(&c, "spare SOA", err);
+}
+
+int row_get_spare(struct spare_row *s, const void *p, size_t size, struct err *err)
+{
+	struct cursor c = begin_get(p, size);
+
+	s->image = cursor_get_le64(&c);
+	s->octets = cursor_get_le64(&c);
+	s->until = cursor_get_le64(&c);
+	return end_get(&c, "spare SOA", err);
 }
 
 /* ---- group, held ------------------------------------------------------------ */

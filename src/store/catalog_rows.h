@@ -27,6 +27,11 @@ struct edition_row {
 	struct set_signing signing;
 };
 
+struct spare_row {
+	uint64_t image, octets;
+	int64_t until;
+};
+
 struct group_row {
 	uint64_t id, members;
 	uint64_t last_switch;   /* history id of the group's last cutover or rollback; 0: none */
@@ -48,6 +53,8 @@ int row_put_set(uint8_t *buf, const struct set_row *, struct err *);
 int row_get_set(struct set_row *, const void *, size_t, struct err *);
 int row_put_edition(uint8_t *buf, const struct edition_row *, struct err *);
 int row_get_edition(struct edition_row *, const void *, size_t, struct err *);
+int row_put_spare(uint8_t *buf, const struct spare_row *, struct err *);
+int row_get_spare(struct spare_row *, const void *, size_t, struct err *);
 int row_put_group(uint8_t *buf, const struct group_row *, struct err *);
 int row_get_group(struct group_row *, const void *, size_t, struct err *);
 int row_put_held(uint8_t *buf, const struct held_row *, struct err *);

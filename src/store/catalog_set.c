@@ -174,7 +174,7 @@ int set_discard(struct catalog_txn *t, struct set_row *set, struct err *err)
 		if (id_put(t, T_GARBAGE, set->image[i].image, set->id, err))
 			return -1;
 	set->state = SET_DROPPING;
-	if (id_delete(t, T_LOADING, set->id, err))
+	if (spares_discard(t, set->id, NULL, NULL, err) || id_delete(t, T_LOADING, set->id, err))
 		return -1;
 	return set_put(t, set, err);
 }

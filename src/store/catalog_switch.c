@@ -132,42 +132,7 @@ static int refuse_twice(struct plan *p)
 	return err_set(p->err, ERR_BAD_REQUEST, "%s is named twice in one command", name_to_text_short(text, zone.apex));
 }
 
-/* ---- serials (DESIGN.md 8, last row) -------------------------------------------------- */
-
-static int decide_serial(struct plan *p, const struct zone_row *zone, const struct edition_row *to, const char *set_name,
-	struct switch_result_item *item)
-{
-	bool known = zone->flags & ZONE_SERIAL_KNOWN;
-	uint32_t highest = zone->highest_serial, own = to->soa_serial;
-	char text[NAME_TEXT_MAX];
-
-	name_to_text_short(text, zone->apex);
-	if (to->flags & SET_SERIAL_FIXED) {
-		if (p->req->serial_given && p->req->serial != own)
-			return err_set(p->err, ERR_SERIAL, "%s@%s cannot be served with serial %u: its SOA (serial %u) is signed "
-				"elsewhere, or covered by a ZONEMD", text, set_name, p->req->serial, own);
-		item->member.to_serial = own;
-		if (!known || serial_ahead(own, highest))
-			return 0;
-		if (p->req->kind != SWITCH_ROLLBACK)
-			return err_set(p->err, ERR_SERIAL, "%s@%s has serial %u, which is not ahead of %u, which was served, and cannot "
-				"be raised: its SOA is signed elsewhere, or covered by a ZONEMD. Sign it with a higher serial and "
-				"import it again", text, set_name, own, highest);
-		item->serial_stuck = true;
-		return 0;
-	}
-	if (p->req->serial_given) {
-		if (known && !serial_ahead(p->req->serial, highest))
-			return err_set(p->err, ERR_SERIAL, "serial %u of %s is not ahead of %u, which was served (RFC 1982): "
-				"secondaries would not follow", p->req->serial, text, highest);
-		item->member.to_serial = p->req->serial;
-	} else if (!known || serial_ahead(own, highest)) {
-		item->member.to_serial = own;
-	} else {
-		item->member.to_serial = highest + 1 ? highest + 1 : 1;     /* some secondaries take 0 for "none" */
-	}
-	return 0;
-}
+/* ---- may it? ------------------------------------------------------------------------- */
 
 /* All are counted, the first is told. */
 static void note_no_go(struct plan *p, const struct zone_row *zone, const struct switch_result_item *item)
@@ -211,7 +176,7 @@ static int decide_move(struct plan *p, const struct zone_row *zone, const struct
 	if (keys_compare(p->t, zone, &edition, item, p->err))
 		return -1;
 	note_no_go(p, zone, item);
-	return decide_serial(p, zone, &edition, set->name, item);
+	return serial_decide(p->t, p->req, zone, &edition, set->name, item, p->err);
 }
 
 /* ---- cutover, reload: the first pass --------------------------------------------------- */
@@ -497,6 +462,7 @@ static int move_zone(struct plan *p, const struct switch_result_item *item, bool
 	from = zone.live;
 	zone.previous = p->req->kind == SWITCH_ROLLBACK ? (struct set_at){ 0 } : from;
 	zone.live = item->member.to;
+	zone.spare = item->spare;
 	zone.served_serial = item->member.to_serial;
 	if (!item->serial_stuck)
 		zone.highest_serial = item->member.to_serial;

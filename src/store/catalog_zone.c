@@ -337,6 +337,26 @@ int catalog_zone_set_properties(struct catalog_txn *t, const uint8_t *apex, size
 	return zone_put(t, &zone, err) || zone_touch(t, &zone, err) ? -1 : 0;
 }
 
+/* Where the SOA is signed elsewhere: is there a spare one with the serial? */
+static int take_spare(struct catalog_txn *t, struct zone_row *zone, uint32_t serial, struct err *err)
+{
+	char text[NAME_TEXT_MAX];
+	struct spare spare;
+	int rc;
+
+	if (!(zone->flags & ZONE_SERIAL_FIXED))
+		return 0;
+	rc = spare_find(t, zone->live, serial, &spare, err);
+	if (rc < 0)
+		return -1;
+	if (!rc)
+		return err_set(err, ERR_SERIAL, "the SOA of %s is signed elsewhere, or covered by a ZONEMD: its serial cannot be put in "
+			"here, and there is no spare one with serial %u; `schwenk import %s@live --soa FILE` brings some",
+			name_to_text_short(text, zone->apex), serial, text);
+	zone->spare = spare.image;
+	return 0;
+}
+
 int catalog_serial(struct catalog_txn *t, const uint8_t *apex, size_t size, uint32_t serial, const struct who *who,
 	const char *note, struct err *err)
 {
@@ -350,13 +370,10 @@ int catalog_serial(struct catalog_txn *t, const uint8_t *apex, size_t size, uint
 	name_to_text_short(text, zone.apex);
 	if (!zone.live.set)
 		return err_set(err, ERR_NOT_READY, "%s has no live set, so serves no serial yet", text);
-	if (zone.flags & ZONE_SERIAL_FIXED)
-		return err_set(err, ERR_SERIAL, "the SOA of %s is signed elsewhere, or covered by a ZONEMD: its serial cannot be "
-			"put in here; import the zone with the new serial", text);
 	if (!serial_ahead(serial, zone.highest_serial))
 		return err_set(err, ERR_SERIAL, "serial %u of %s is not ahead of %u, which was served (RFC 1982): secondaries "
 			"would not follow", serial, text, zone.highest_serial);
-	if (catalog_set(t, zone.live.set, &set, err))
+	if (catalog_set(t, zone.live.set, &set, err) || take_spare(t, &zone, serial, err))
 		return -1;
 	memcpy(member.apex, zone.apex, zone.apex_size);
 	member.apex_size = zone.apex_size;

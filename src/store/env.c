@@ -13,7 +13,7 @@
 
 static const char *const catalog_table_name[T_CATALOG_COUNT] = {
 	"meta", "zone", "zone_id", "retired", "set", "zone_set", "edition", "loading", "image", "garbage",
-	"group", "member", "zone_group", "history", "history_member", "history_zone", "held", "changed",
+	"group", "member", "zone_group", "history", "history_member", "history_zone", "held", "spare", "changed",
 };
 static const char *const images_table_name[T_IMAGES_COUNT] = { "meta", "chunk" };
 

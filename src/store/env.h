@@ -30,7 +30,7 @@ enum catalog_table {
 	T_ZONE_SET,        /* zone, set -> nothing */
 	T_EDITION,         /* set, edition -> counts, hash, serial */
 	T_LOADING,         /* set -> nothing: to be abandoned at the writer's start */
-	T_IMAGE,           /* image -> set */
+	T_IMAGE,           /* image -> set; of a spare SOA: set, edition, serial */
 	T_GARBAGE,         /* image -> set: to be deleted */
 	T_GROUP,           /* name -> group row */
 	T_MEMBER,          /* group, zone -> nothing */
@@ -39,6 +39,7 @@ enum catalog_table {
 	T_HISTORY_MEMBER,  /* history, chunk -> member rows */
 	T_HISTORY_ZONE,    /* zone, history -> chunk */
 	T_HELD,            /* zone, history -> the way back of a held switch */
+	T_SPARE,           /* set, edition, serial -> image of a spare signed SOA */
 	T_CHANGED,         /* generation, number -> zones and their hashes */
 	T_CATALOG_COUNT
 };

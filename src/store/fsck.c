@@ -127,7 +127,8 @@ static int image_row(struct fsck *f, enum catalog_table table, uint64_t id, uint
 
 	key_u64(key, id);
 	rc = table_get(&f->catalog, table, key, sizeof key, &value, err);
-	*set = rc == 1 && value.mv_size == 8 ? load_le64(value.mv_data) : 0;
+	/* that of a spare SOA has edition and serial behind the set */
+	*set = rc == 1 && value.mv_size >= 8 ? load_le64(value.mv_data) : 0;
 	return rc;
 }
 

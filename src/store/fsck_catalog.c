@@ -45,7 +45,8 @@ static uint64_t id_of(struct fsck *f, enum catalog_table table, uint64_t id)
 	MDB_val value;
 
 	key_u64(key, id);
-	if (table_get(&f->catalog, table, key, sizeof key, &value, &ignored) != 1 || value.mv_size != 8)
+	if (table_get(&f->catalog, table, key, sizeof key, &value, &ignored) != 1
+	    || (value.mv_size != 8 && value.mv_size != SPARE_KEY_SIZE))
 		return 0;
 	return load_le64(value.mv_data);
 }
@@ -236,6 +237,7 @@ static int check_zone(struct fsck *f, const MDB_val *key, const MDB_val *value, 
 		fsck_say(f, "zone %s: it is %s, its last switch %s", text, zone.flags & ZONE_HELD ? "held" : "not held",
 			zone.flags & ZONE_HELD ? "is not" : "is");
 	check_zone_serial(f, &zone, text);
+	fsck_zone_spare(f, &zone, text);
 	return check_set_names(f, &zone, text, err);
 }
 
@@ -427,14 +429,14 @@ static int check_image(struct fsck *f, const MDB_val *key, const MDB_val *value,
 	struct set_row set;
 	uint64_t id;
 
-	if (!check_sizes(f, "image", key, 8, value, 8))
+	if (!check_sizes(f, "image", key, 8, value, value->mv_size == SPARE_KEY_SIZE ? SPARE_KEY_SIZE : 8))
 		return 0;
 	id = load_be64(key->mv_data);
 	if (has_id(f, T_GARBAGE, id))
 		return 0;
 	if (catalog_set(&f->catalog, load_le64(value->mv_data), &set, &reason))
 		fsck_say(f, "image %" PRIu64 ": %s", id, reason.message);
-	else if (!names_image(&set, id))
+	else if (value->mv_size == SPARE_KEY_SIZE ? !fsck_names_spare(f, value->mv_data, id) : !names_image(&set, id))
 		fsck_say(f, "image %" PRIu64 ": its set, %" PRIu64 " (@%s), does not name it, and it is no garbage", id, set.id, set.name);
 	chunk_key(chunk, id, PART_HEADER, 0);
 	if (mdb_get(f->images, f->images_env.dbi[T_CHUNK], &k, &header))
@@ -696,6 +698,7 @@ int fsck_catalog(struct fsck *f, struct err *err)
 		{ T_ZONE_SET, check_zone_set }, { T_EDITION, check_edition_row }, { T_LOADING, check_loading },
 		{ T_IMAGE, check_image }, { T_GARBAGE, check_garbage }, { T_HISTORY, check_history },
 		{ T_HISTORY_MEMBER, check_history_chunk }, { T_HISTORY_ZONE, check_history_zone }, { T_HELD, check_held },
+		{ T_SPARE, fsck_spare },
 	};
 	enum catalog_table other[2] = { T_ZONE_GROUP, T_MEMBER };
 	const MDB_dbi *dbi = f->catalog_env.dbi;

@@ -32,4 +32,12 @@ int fsck_each(struct fsck *, struct store_env *, MDB_txn *, MDB_dbi,
 /* Every row of the catalog's tables and what it refers to. */
 int fsck_catalog(struct fsck *, struct err *);
 
+/* ---- fsck_spare.c ---- */
+/* A row of the table, as fsck_each has it. */
+int fsck_spare(struct fsck *, const MDB_val *key, const MDB_val *value, void *arg, struct err *);
+/* Which SOA the zone's serial comes from, where it is fixed. text: the zone's name. */
+void fsck_zone_spare(struct fsck *, const struct zone_row *, const char *text);
+/* Is the image the spare SOA's that its row says? row: SPARE_KEY_SIZE octets. */
+bool fsck_names_spare(struct fsck *, const uint8_t *row, uint64_t image);
+
 #endif

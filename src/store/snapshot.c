@@ -313,6 +313,42 @@ static int open_path(struct store_reader *r, const struct set_image *path, unsig
 	return 0;
 }
 
+/* The images of an edition, a spare SOA's first. */
+static int find_path(struct store_reader *r, struct set_at at, uint64_t spare, struct set_image *path, unsigned *count, struct err *err)
+{
+	unsigned first = spare != 0;
+	struct set_row set;
+
+	if (catalog_set(&r->catalog, at.set, &set, err) || catalog_set_path(&set, at.edition, path + first, count, err))
+		return -1;
+	if (spare)
+		path[0] = (struct set_image){ .image = spare, .from = at.edition, .to = at.edition };
+	*count += first;
+	if (*count > IMAGE_DELTA_MAX + 1)
+		return err_set(err, ERR_LIMIT, "an edition of %u images has no room for a spare SOA", *count - 1);
+	return 0;
+}
+
+int snapshot_open_spare(struct store_reader *r, const struct zone_row *zone, struct set_at at, uint64_t image, struct view *v,
+	struct err *err)
+{
+	struct set_image path[IMAGE_DELTA_MAX + 2];
+	unsigned count;
+
+	if (find_path(r, at, image, path, &count, err))
+		return -1;
+	if (open_path(r, path, count, zone->apex, zone->apex_size, NULL, v, err)) {
+		view_close(v);
+		return -1;
+	}
+	return 0;
+}
+
+int snapshot_open_zone(struct store_reader *r, const struct zone_row *zone, struct view *v, struct err *err)
+{
+	return snapshot_open_spare(r, zone, zone->live, zone->spare, v, err);
+}
+
 int snapshot_open_set(struct store_reader *r, uint64_t set_id, uint32_t edition, struct view *v, struct err *err)
 {
 	struct set_image path[IMAGE_DELTA_MAX + 1];
@@ -347,13 +383,11 @@ static void complain(struct store_reader *r, const struct zone_row *zone, const 
  * and is of use in this snapshot only. */
 static struct zone_entry *make_entry(struct store_reader *r, const struct zone_row *zone, uint64_t hash, struct zone_entry *old)
 {
-	struct set_image path[IMAGE_DELTA_MAX + 1];
+	struct set_image path[IMAGE_DELTA_MAX + 2];
 	struct err err = ERR_INIT;
-	struct set_row set;
 	struct zone_entry *e;
 	unsigned count = 0;
-	bool readable = catalog_set(&r->catalog, zone->live.set, &set, &err) == 0 &&
-		catalog_set_path(&set, zone->live.edition, path, &count, &err) == 0;
+	bool readable = find_path(r, zone->live, zone->spare, path, &count, &err) == 0;
 
 	e = zone_entry_new(readable ? count : 0);
 	if (!e)

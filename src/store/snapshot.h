@@ -39,7 +39,7 @@ struct zone_view {
 	uint64_t zone_id, set_id;
 	uint32_t edition;
 	uint32_t served_serial;
-	bool serial_fixed;      /* SOA signed elsewhere, or ZONEMD: answer with the set's own SOA as it stands */
+	bool serial_fixed;      /* SOA signed elsewhere, or ZONEMD: answer with the view's SOA as it stands */
 	bool unreadable;        /* the live set cannot be read: SERVFAIL */
 	void *kept;             /* what snapshot_keep made; NULL: nothing */
 	struct view view;
@@ -62,6 +62,10 @@ bool snapshot_wants_prefetch(const struct store_reader *);
  * edit, fold). The view is owned by the caller: view_close. ERR_NO_SUCH_SET,
  * ERR_CORRUPT. edition 0: the newest. */
 int snapshot_open_set(struct store_reader *, uint64_t set_id, uint32_t edition, struct view *, struct err *);
+/* The same of what a zone serves: with the spare SOA on top, if it serves one. */
+int snapshot_open_zone(struct store_reader *, const struct zone_row *, struct view *, struct err *);
+/* A spare SOA of an edition: the view of its apex alone is right. */
+int snapshot_open_spare(struct store_reader *, const struct zone_row *, struct set_at, uint64_t image, struct view *, struct err *);
 void view_close(struct view *);
 
 /* The catalog's reading functions (catalog.h) take this. */

@@ -126,6 +126,38 @@ static int import_file(struct tool *tool, const struct args *args)
 	return status;
 }
 
+/* ---- spare SOAs ---------------------------------------------------------------- */
+
+static int import_soa(struct tool *tool, const struct args *args)
+{
+	const char *path = args_get(args, "soa");
+	char target[NAME_TEXT_MAX], spares[96];
+	struct err err = ERR_INIT;
+	json_t *request, *reply;
+	int64_t size, added;
+	int fd, status;
+
+	if (names_set(args->arg[0], NULL, true, target, &err) < 0)
+		return tool_error(tool, STATUS_USAGE, &err);
+	fd = files_open(path, &size, &err);
+	if (fd < 0)
+		return tool_error(tool, STATUS_REFUSED, &err);
+	request = session_request("import-soa");
+	json_object_set_new(request, "set", json_string(target));
+	json_object_set_new(request, "name", json_string(strcmp(path, "-") == 0 ? "<stdin>" : path));
+	status = session_ask(tool, request, fd, NULL, &reply);
+	close(fd);
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply)) {
+		added = reply_number(reply, "added");
+		tool_note(tool, "%s: %lld spare SOA%s added; %s", target, (long long)added, added == 1 ? "" : "s",
+			show_spares(json_object_get(json_object_get(reply, "set"), "spares"), spares));
+	}
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
 /* ---- a portfolio ----------------------------------------------------------------- */
 
 static int send_named(struct import *import, struct tool *tool, const char *name, struct err *err)
@@ -219,10 +251,14 @@ int command_import(struct tool *tool, const struct args *args)
 {
 	if (args_has(args, "dir"))
 		return import_directory(tool, args);
+	if (args_has(args, "soa") && (args->count != 1 || args_has(args, "drop")))
+		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "usage: schwenk import ZONE@SET --soa FILE|-");
+	if (args_has(args, "soa"))
+		return import_soa(tool, args);
 	if (args_has(args, "prune"))
 		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "--prune goes with --dir");
 	if (args->count != 2)
 		return tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST,
-			"usage: schwenk import ZONE[@SET] FILE|-, or: schwenk import --dir DIR [@SET]");
+			"usage: schwenk import ZONE[@SET] FILE|-, or: schwenk import --dir DIR [@SET], or: schwenk import ZONE@SET --soa FILE|-");
 	return import_file(tool, args);
 }

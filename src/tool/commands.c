@@ -34,14 +34,17 @@ const struct tool_command tool_commands[] = {
 	  "Shows state, records, octets, the SOA's serial, the content hash (canonical records less the SOA's serial: "
 	  "equal on every machine), when each was made and from what.",
 	  NULL, 1, ANY, ARGS_GROUP, command_sets },
-	{ "import", "ZONE[@SET] FILE|- | --dir DIR [@SET]", "sets files", "a zone file into a set",
+	{ "import", "ZONE[@SET] FILE|- | --dir DIR [@SET] | ZONE@SET --soa FILE|-", "sets files", "a zone file into a set",
 	  "With @SET the file is staged and no answer changes; it replaces a staged set of that name once it is ready, and is "
 	  "refused for live, previous and scheduled ones. Without, it is the ordinary reload: into a new set named by the "
 	  "serial it will be served with, cut over to at once; refused while the zone is held, or when the live set changed "
 	  "meanwhile. $INCLUDE is opened below the file's own directory only. --dir takes every NAME.zone of a directory "
-	  "(%2F stands for /), each by itself: those with errors are listed last, and the status is 5.",
+	  "(%2F stands for /), each by itself: those with errors are listed last, and the status is 5. "
+	  "--soa adds spare signed SOAs to a set, for a zone that is signed elsewhere: each with another serial, its signatures, "
+	  "and its ZONEMD where the zone has one; a switch takes the lowest that is ahead.",
 	  OPTIONS({ "dir", 0, "DIR", false, "a portfolio: every NAME.zone of DIR" },
 		{ "prune", 0, NULL, false, "with --dir: remove zones whose file is gone, at most 5 %" },
+		{ "soa", 0, "FILE", false, "spare signed SOAs for a set that is there" },
 		DROP, { "include-anywhere", 0, NULL, false, "$INCLUDE may leave the file's directory" }, NOTE),
 	  0, 2, 0, command_import },
 	{ "export", "ZONE[@SET] [FILE]", "sets files", "a set as canonical zone file",

@@ -146,7 +146,7 @@ static void show_held(struct tool *tool, const json_t *held)
 
 void show_zone(struct tool *tool, const json_t *zone)
 {
-	char buf[NAME_TEXT_MAX], serial[24], time[32], sets[32], until[96];
+	char buf[NAME_TEXT_MAX], serial[24], time[32], sets[32], until[200];
 	const char *key;
 	const json_t *value;
 
@@ -158,8 +158,9 @@ void show_zone(struct tool *tool, const json_t *zone)
 	show_line(tool, "previous", reply_text(zone, "previous"));
 	snprintf(serial, sizeof serial, "%lld", (long long)reply_number(zone, "serial"));
 	show_line(tool, "serial", serial);
-	show_line(tool, "live set", show_until(reply_text(zone, "signed_until"), until));
-	show_line(tool, "way back", show_until(reply_text(zone, "back_signed_until"), until));
+	show_line(tool, "live set", show_signing(zone, "signed_until", "spares", until));
+	show_line(tool, "way back", show_signing(zone, "back_signed_until", "back_spares", until));
+	show_line(tool, "", reply_true(zone, "back_stuck") ? "a rollback would not reach secondaries: no serial ahead" : "");
 	show_line(tool, "sets", terminal_number(reply_number(zone, "sets"), sets));
 	show_line(tool, "switched", terminal_time(reply_text(zone, "switched"), time));
 	show_held(tool, json_object_get(zone, "held"));
@@ -181,7 +182,7 @@ void show_sets(struct tool *tool, const json_t *sets)
 	json_array_foreach(sets, i, set) {
 		const char *state = reply_text(set, "state");
 		bool live = reply_true(set, "live"), previous = reply_true(set, "previous");
-		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64], source[600], until[96];
+		char buf[64], shown[NAME_TEXT_MAX + 64], zone[NAME_TEXT_MAX], name[64], source[600], until[200];
 
 		names_split(reply_text(set, "set"), zone, name);
 		snprintf(shown, sizeof shown, "%s@%s", names_show(tool, zone, (char[NAME_TEXT_MAX]){ "" }), name);
@@ -195,7 +196,7 @@ void show_sets(struct tool *tool, const json_t *sets)
 		cell_time(t, set, "created");
 		snprintf(source, sizeof source, "%s %.500s", reply_text(set, "hash"), reply_text(set, "source"));
 		table_cell(t, source, PLAIN);
-		if (*show_until(reply_text(set, "signed_until"), until))
+		if (*show_signing(set, "signed_until", "spares", until))
 			table_under(t, until);
 	}
 	table_print(t, "no sets");

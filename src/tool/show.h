@@ -15,6 +15,8 @@ void show_members(struct tool *, const json_t *zones);
 void show_status(struct tool *, const json_t *reply);
 void show_stats(struct tool *, const json_t *reply);
 /* The reply of cutover, rollback and confirm; the command back comes last. */
+/* "3 spare SOAs left"; spares: as replies have it, null or absent: "". */
+char *show_spares(const json_t *spares, char buf[96]);
 void show_signed_warnings(struct tool *, const char *what, const json_t *zone);
 void show_switch(struct tool *, const char *what, const json_t *reply, bool dry_run);
 void show_candidates(struct tool *, const json_t *candidates);

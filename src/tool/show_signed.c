@@ -26,6 +26,26 @@ char *show_until(const char *until, char buf[96])
 	return buf;
 }
 
+char *show_spares(const json_t *spares, char buf[96])
+{
+	json_int_t n = json_integer_value(spares);
+
+	buf[0] = '\0';
+	if (json_is_integer(spares))
+		snprintf(buf, 96, n ? "%lld spare SOA%s left" : "no spare SOA left", (long long)n, n == 1 ? "" : "s");
+	return buf;
+}
+
+char *show_signing(const json_t *object, const char *until_key, const char *spares_key, char buf[200])
+{
+	char until[96], spares[96];
+
+	show_until(reply_text(object, until_key), until);
+	show_spares(json_object_get(object, spares_key), spares);
+	snprintf(buf, 200, "%s%s%s", until, *until && *spares ? ", " : "", spares);
+	return buf;
+}
+
 const char *show_first_over(const json_t *zones, const char *key)
 {
 	const char *first = "";
@@ -57,6 +77,10 @@ void show_signed_warnings(struct tool *tool, const char *what, const json_t *zon
 	if (show_is_over(until))
 		tool_note(tool, "warning: %s: the signatures of %s expired on %s: resolvers that validate refuse them", name,
 			reply_text(zone, "to"), terminal_time(until, time));
+	if (strcmp(what, "cutover") == 0 && reply_true(zone, "back_stuck"))
+		tool_note(tool, "warning: %s: %s, the way back, has no spare signed SOA ahead of the serial that is served now: secondaries "
+			"would not follow a rollback; 'schwenk import %s@%s --soa FILE' brings some", name, reply_text(zone, "from"),
+			name, reply_text(zone, "from"));
 	if (strcmp(what, "cutover") == 0 && show_is_over(back))
 		tool_note(tool, "warning: %s: the signatures of %s, the way back, expired on %s", name, reply_text(zone, "from"),
 			terminal_time(back, time));

@@ -86,7 +86,7 @@ static void status_hold(struct tool *tool, const json_t *zone)
 {
 	const json_t *hold = json_object_get(zone, "held");
 	const char *group = reply_text(hold, "group"), *by = reply_text(hold, "by"), *until = reply_text(zone, "back_signed_until");
-	char name[NAME_TEXT_MAX], time[32], members[32];
+	char name[NAME_TEXT_MAX], time[32], members[32], spares[96];
 
 	terminal_colour(tool, YELLOW);
 	if (*group)
@@ -98,6 +98,8 @@ static void status_hold(struct tool *tool, const json_t *zone)
 	show_put(tool, *by ? by : "?");
 	putc('\n', tool->out);
 	status_command(tool, reply_text(hold, "back"));
+	if (*show_spares(json_object_get(zone, "back_spares"), spares))
+		fprintf(tool->out, "    the way back has %s%s\n", spares, reply_true(zone, "back_stuck") ? ": secondaries would not follow" : "");
 	if (*until)
 		fprintf(tool->out, "    the way back %s %s\n", show_is_over(until) ? "does not validate since" : "validates until",
 			terminal_time(until, time));

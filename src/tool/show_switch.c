@@ -63,7 +63,7 @@ static void show_warnings(struct tool *tool, const char *what, const json_t *zon
 			(long long)left, left == 1 ? "" : "s", *reply_text(zone, "from") ? reply_text(zone, "from") : "the set");
 	if (reply_true(zone, "serial_stuck"))
 		tool_note(tool, "warning: %s: the SOA is signed, or covered by ZONEMD, and its serial is not ahead: secondaries will "
-			"not follow; import the set anew with a higher serial", names_show(tool, reply_text(zone, "zone"), name));
+			"not follow; import spare SOAs (--soa), or the set anew with a higher serial", names_show(tool, reply_text(zone, "zone"), name));
 	show_signed_warnings(tool, what, zone);
 }
 

@@ -51,6 +51,27 @@ struct load_result {
  * all were told through problem()). */
 int zone_load(const struct load_request *, struct load_result *, struct err *);
 
+/* ---- spare signed SOAs: import --soa ---------------------------------------- */
+/* Text with SOAs of the zone, of other serials than the set's, each followed by
+ * its RRSIGs, and its ZONEMD with RRSIGs where the set has them. All are
+ * verified, by the keys and the records of the set. Each becomes an image with
+ * the apex alone. */
+struct spares_request {
+	const struct view *view;
+	int text_fd; const char *text_name;
+	int image_fd; uint64_t image_offset;
+	bool served_known; uint32_t served;     /* what is not ahead of it is left out, and told */
+	void (*problem)(void *arg, const struct problem *);
+	void *arg;
+};
+struct made_spare { uint32_t serial; int64_t until; uint64_t offset, size; };
+struct spares_result {
+	struct made_spare *spares; size_t count;        /* malloc'd, owned by the caller */
+	unsigned errors, warnings;
+};
+/* -1: nothing was made; err: the first error. */
+int zone_spares(const struct spares_request *, struct spares_result *, struct err *);
+
 /* ---- changes: record add/del/replace, record apply, edit ------------------- */
 enum change_kind { CHANGE_ADD, CHANGE_DELETE /* rdata empty: the whole RRset; type 0: the owner */, CHANGE_REPLACE };
 /* Within one request the first `replace` of an RRset empties it, further ones
@@ -96,6 +117,8 @@ int zone_fold(const struct view *, bool base, int image_fd, uint64_t offset, uin
  * one RR a line. serial: replaces the SOA's unless serial_fixed. */
 struct print_options { bool replace_serial; uint32_t serial; };
 int zone_print(const struct view *, FILE *out, const struct print_options *, void (*progress)(void *, double), void *arg, struct err *);
+/* Only the SOA and ZONEMD of the apex, with their signatures: what zone_spares reads. */
+int zone_print_soa(const struct view *, FILE *out, struct err *);
 /* One RR in presentation form, malloc'd, without newline; NULL: no memory. */
 char *zone_rr_to_text(const uint8_t *owner, size_t owner_size, uint16_t type, uint32_t ttl, const uint8_t *rdata, size_t rdata_size);
 

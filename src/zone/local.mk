@@ -19,5 +19,6 @@ src_zone_libzone_a_SOURCES = \
 	src/zone/scan.c src/zone/scan.h \
 	src/zone/signing.c src/zone/signing.h \
 	src/zone/sort.c src/zone/sort.h \
+	src/zone/spare.c \
 	src/zone/verify.c src/zone/verify.h \
 	src/zone/zonemd.c src/zone/zonemd.h

@@ -249,6 +249,42 @@ static int print_walk(struct printing *p, bool nsec3, uint64_t total, void (*pro
 	return 0;
 }
 
+static int print_spare(void *arg, const struct record_at *r)
+{
+	return r->type == TYPE_ZONEMD || (r->type == TYPE_RRSIG && r->covers == TYPE_ZONEMD) ? print_one(arg, r) : 0;
+}
+
+static int prepare(struct printing *p)
+{
+	p->printer = printer_new();
+	p->scratch = malloc(RECORD_SCRATCH);
+	p->serial_fixed = view_serial_fixed(p->view);
+	return p->printer && p->scratch ? 0 : err_set(p->err, ERR_NOMEM, "no memory to print a zone");
+}
+
+static void end(struct printing *p)
+{
+	printer_free(p->printer);
+	free(p->scratch);
+}
+
+int zone_print_soa(const struct view *view, FILE *out, struct err *err)
+{
+	struct err own = ERR_INIT;
+	struct printing p = { .view = view, .out = out, .err = err ? err : &own };
+	struct found apex = view_find_relative(view, view->apex, 0);
+	int status = prepare(&p);
+
+	if (status == 0 && !apex.node)
+		status = err_set(p.err, ERR_CORRUPT, "a set without apex");
+	if (status == 0)
+		status = records_of_node(view, apex, p.scratch, print_soa, &p, p.err);
+	if (status == 0)
+		status = records_of_node(view, apex, p.scratch, print_spare, &p, p.err);
+	end(&p);
+	return status;
+}
+
 int zone_print(const struct view *view, FILE *out, const struct print_options *options, void (*progress)(void *, double), void *arg,
 	struct err *err)
 {
@@ -259,22 +295,15 @@ int zone_print(const struct view *view, FILE *out, const struct print_options *o
 
 	if (image_read_header(view->image[view->images - 1], &base, err))
 		return -1;
-	p.printer = printer_new();
-	p.scratch = malloc(RECORD_SCRATCH);
-	if (!p.printer || !p.scratch) {
-		printer_free(p.printer);
-		free(p.scratch);
-		return err_set(err, ERR_NOMEM, "no memory to print a zone");
-	}
-	p.serial_fixed = view_serial_fixed(view);
-	status = print_walk(&p, false, base.nodes, progress, arg);
+	status = prepare(&p);
+	if (status == 0)
+		status = print_walk(&p, false, base.nodes, progress, arg);
 	if (status == 0)
 		status = print_walk(&p, true, base.nsec3_nodes, NULL, NULL);
 	if (status == 0 && fflush(out) != 0)
 		status = err_system(p.err, "cannot write the zone's text");
 	if (status == 0 && progress)
 		progress(arg, 1);
-	printer_free(p.printer);
-	free(p.scratch);
+	end(&p);
 	return status;
 }

@@ -22,6 +22,7 @@ static const struct rule rules[RULE_COUNT] = {
 	ROW(GENERATE, "generate", ERROR, false, "a malformed or too large $GENERATE"),
 	ROW(EMPTY, "empty", ERROR, false, "no record of the zone in the text"),
 	ROW(READ, "read", ERROR, false, "the text cannot be read"),
+	ROW(SPARE, "spare", ERROR, false, "a spare SOA that is none for the set"),
 	ROW(NO_SOA, "no-soa", RULE, false, "the apex has no SOA"),
 	ROW(SEVERAL_SOAS, "several-soas", RULE, true, "two different SOAs"),
 	ROW(SOA_BELOW_APEX, "soa-below-apex", RULE, true, "an SOA at another name than the apex"),
@@ -56,6 +57,7 @@ static const struct rule rules[RULE_COUNT] = {
 	ROW(NSEC3_ITERATIONS, "nsec3-iterations", WARNING, false, "NSEC3 with more than 0 iterations (RFC 9276 3.1)"),
 	ROW(RRSIG_ALGORITHM, "rrsig-algorithm", WARNING, false, "signatures of an algorithm that cannot be verified here"),
 	ROW(DNSKEY_SEP, "dnskey-sep", WARNING, false, "a DNSKEY RRset that none of its SEP keys has signed"),
+	ROW(SPARE_IDLE, "spare-idle", WARNING, false, "a spare SOA that would never be served"),
 #undef BROKEN
 #undef ROW
 };

@@ -47,14 +47,14 @@ static void assert_hex(const uint8_t *p, int n, const char *hex)
 
 static void test_row_of_a_zone(void **state)
 {
-	struct zone_row zone = { .apex = "\1a\2de", .apex_size = 6, .id = 0x0102030405060708, .live = { 9, 10 }, .previous = { 11, 12 },
+	struct zone_row zone = { .apex = "\1a\2de", .apex_size = 6, .id = 0x0102030405060708, .live = { 9, 10 }, .previous = { 11, 12 }, .spare = 13,
 		.served_serial = 0x11223344, .highest_serial = 0x55667788, .flags = ZONE_HELD | ZONE_SERIAL_KNOWN, .zones_below = 3,
 		.switch_id = 4, .switched_at_us = -1, .created_us = 2, .properties = "k=v\n" }, again;
 	uint8_t buf[ROW_MAX];
 	struct err err = ERR_INIT;
 	int n = row_put_zone(buf, &zone, &err);
 
-	assert_hex(buf, n, "01 06 016102646500 0807060504030201 0900000000000000 0a000000 0b00000000000000 0c000000 44332211 88776655"
+	assert_hex(buf, n, "01 06 016102646500 0807060504030201 0900000000000000 0a000000 0b00000000000000 0c000000 0d00000000000000 44332211 88776655"
 		"05000000 03000000 0400000000000000 ffffffffffffffff 0200000000000000 0400 6b3d760a");
 	memset(&again, 0, sizeof again);
 	assert_int_equal(row_get_zone(&again, buf, (size_t)n, &err), 0);
@@ -99,6 +99,7 @@ static void test_other_rows(void **state)
 	struct meta_row meta = { .schema = 1, .store_id = "0123456789abcdef", .hash_key = 2, .generation = 3, .last_zone = 4, .last_set = 5,
 		.last_image = 6, .last_history = 7, .last_group = 8 };
 	struct edition_row edition = { .flags = 2, .soa_serial = 3, .records = 4, .rrsets = 5, .nodes = 6, .octets = 7, .hash = { { 8 } } };
+	struct spare_row spare = { .image = 1, .octets = 2, .until = 3 };
 	struct group_row group = { .id = 1, .members = 2, .last_switch = 3 };
 	struct held_row held = { .flags = 3, .from = { 4, 5 } };
 	struct history_row history = { .id = 1, .kind = SWITCH_ROLLBACK, .at_us = 2, .who = { 3, 4, 5, 6, "root" }, .group = "g",
@@ -114,6 +115,7 @@ static void test_other_rows(void **state)
 	assert_hex(buf, row_put_edition(buf, &edition, &err), "01 02000000 03000000 0400000000000000 0500000000000000 0600000000000000"
 		"0700000000000000 0800000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000"
 		"0000000000000000 0000000000000000 00");
+	assert_hex(buf, row_put_spare(buf, &spare, &err), "01 0100000000000000 0200000000000000 0300000000000000");
 	assert_hex(buf, row_put_group(buf, &group, &err), "01 0100000000000000 0200000000000000 0300000000000000");
 	assert_hex(buf, row_put_held(buf, &held, &err), "01 03000000 0400000000000000 05000000");
 	assert_hex(buf, row_put_history(buf, &history, &err), "01 0100000000000000 01 0200000000000000 03000000 04000000 05000000 06000000"

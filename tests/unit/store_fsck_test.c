@@ -100,6 +100,9 @@ static int setup(void **state)
 	must(&scene, scene_import_text(&scene, A, "two", 2, "two"));
 	must(&scene, scene_group_cutover(&scene, "both", "two", true, NULL));
 	must(&scene, scene_drop(&scene, A, "other"));
+	must(&scene, scene_import_signed(&scene, B, "signed", 50, NULL));
+	must(&scene, scene_spare(&scene, B, "signed", 60));
+	must(&scene, scene_spare(&scene, B, "signed", 70));
 	loading_set();
 	for (int i = 0; i < 3; i++)
 		model_free(&m[i]);
@@ -309,7 +312,7 @@ static void test_report_and_progress(void **state)
 	assert_true(last == 1);
 	assert_int_equal(report.problems, 0);
 	assert_int_equal(report.zones, 2);
-	assert_int_equal(report.sets, 6);
+	assert_int_equal(report.sets, 7);
 	assert_true(report.nodes > 1000 && report.records > report.nodes && report.images >= 5);
 	assert_int_equal(store_fsck("/nonexistent", &report, NULL, NULL, NULL, &err), -1);
 	assert_string_equal(err.code, ERR_SYSTEM);

@@ -262,6 +262,52 @@ static int next_image(struct scene *s, uint64_t *image)
 	return finish(s, t, 0);
 }
 
+int scene_import_signed(struct scene *s, const char *zone, const char *set, uint32_t serial, const struct set_signing *signing)
+{
+	struct import in = { .zone = zone, .set = set, .serial = serial, .signing = signing, .fixed = true };
+	struct model m;
+	int rc;
+
+	model_begin(&m, zone);
+	model_soa(&m, serial);
+	model_sign(&m, TYPE_SOA, 64);
+	model_a(&m, "www", serial);
+	model_sort(&m);
+	in.model = &m;
+	rc = scene_import(s, &in, NULL);
+	model_free(&m);
+	return rc;
+}
+
+int scene_spare(struct scene *s, const char *zone, const char *set, uint32_t serial)
+{
+	struct spare spare = { .serial = serial, .until = 5000 };
+	struct model_image built;
+	struct catalog_txn *t;
+	struct zone_row z;
+	struct set_row row;
+	struct model m;
+	int rc = next_image(s, &spare.image);
+
+	if (rc)
+		return rc;
+	model_begin(&m, zone);
+	model_soa(&m, serial);
+	model_sign(&m, TYPE_SOA, 64);
+	model_sort(&m);
+	model_build_key(&built, &m, true, store_writer_hash_key(s->writer));
+	spare.octets = built.size;
+	rc = copy_in_all(s, built.fd, built.size, spare.image);
+	model_close(&built);
+	model_free(&m);
+	t = rc ? NULL : begin(s);
+	if (!t)
+		return -1;
+	if (find_set(s, t, zone, set, &z, &row))
+		return finish(s, t, -1);
+	return finish(s, t, catalog_spares_put(t, (struct set_at){ row.id, row.edition }, &spare, 1, &s->err));
+}
+
 int scene_edit(struct scene *s, const char *zone, const char *set, const struct model *from, const struct model *to, uint32_t serial)
 {
 	uint64_t key = store_writer_hash_key(s->writer), image;
@@ -563,12 +609,21 @@ static void put(struct text *x, const char *fmt, ...)
 	assert_true(strlen(x->buf) < x->size - 1);
 }
 
+static int put_spare(void *arg, const struct spare *spare)
+{
+	put(arg, "+%u", spare->serial);
+	return 0;
+}
+
 static int put_set(void *arg, const struct set_row *set)
 {
+	struct err ignored = ERR_INIT;
 	char hash[CONTENT_HASH_TEXT];
 
 	if (set->state == SET_READY || set->state == SET_FAILED)
 		put(arg, " %s:%u:%.8s", set->name, set->edition, content_hash_text(&set->hash, hash));
+	if (set->flags & SET_SERIAL_FIXED)
+		catalog_spares(((struct text *)arg)->t, (struct set_at){ set->id, set->edition }, put_spare, arg, &ignored);
 	return 0;
 }
 

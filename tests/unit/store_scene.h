@@ -53,6 +53,10 @@ int scene_import(struct scene *, const struct import *, uint64_t *id);
 int scene_import_text(struct scene *, const char *zone, const char *set, uint32_t serial, const char *text);
 /* An edition more that leads from one model to the other. */
 int scene_edit(struct scene *, const char *zone, const char *set, const struct model *from, const struct model *to, uint32_t serial);
+/* A set whose SOA is signed; www has its serial as address. signing may be NULL. */
+int scene_import_signed(struct scene *, const char *zone, const char *set, uint32_t serial, const struct set_signing *);
+/* A spare SOA of a set whose serial is fixed. */
+int scene_spare(struct scene *, const char *zone, const char *set, uint32_t serial);
 int scene_fold(struct scene *, const char *zone, const char *set);
 int scene_drop(struct scene *, const char *zone, const char *set);
 /* zone@set, or several separated by blanks; result may be NULL, else it is to be freed. */

@@ -50,6 +50,11 @@ static int confirm(struct scene *s) { return scene_confirm(s, A " " B, NULL); }
 static int drop_large(struct scene *s) { return scene_drop(s, B, "large"); }
 static int b_to_spare(struct scene *s) { return scene_cutover(s, B "@spare", false, NULL); }
 static int import_spare(struct scene *s) { return scene_import_text(s, B, "spare", 9, "spare"); }
+static int import_signed(struct scene *s) { return scene_import_signed(s, A, "signed", 1000, NULL); }
+static int spare_one(struct scene *s) { return scene_spare(s, A, "signed", 1010); }
+static int spare_two(struct scene *s) { return scene_spare(s, A, "signed", 1005); }
+static int go_signed(struct scene *s) { return scene_cutover(s, A "@signed", true, NULL); }
+static int drop_signed(struct scene *s) { return scene_drop(s, A, "signed"); }
 static int remove_b(struct scene *s) { return scene_zone_remove(s, B); }
 
 static const struct { const char *name; int (*run)(struct scene *); } steps[] = {
@@ -59,7 +64,9 @@ static const struct { const char *name; int (*run)(struct scene *); } steps[] = 
 	{ "go back again", go_back }, { "group", group }, { "go new again", go_new }, { "edit three", edit_three },
 	{ "group to small", group_small }, { "confirm", confirm }, { "import spare", import_spare }, { "b to spare", b_to_spare },
 	{ "drop large", drop_large }, { "clean again", clean }, { "import large again", import_large }, { "remove b", remove_b },
-	{ "clean at last", clean }, { "go new at last", go_new },
+	{ "clean at last", clean }, { "import signed", import_signed }, { "spare one", spare_one }, { "spare two", spare_two },
+	{ "go signed", go_signed }, { "go back from signed", go_back }, { "go signed on a spare", go_signed },
+	{ "go back from a spare", go_back }, { "drop signed", drop_signed }, { "clean spares", clean }, { "go new at last", go_new },
 };
 
 unsigned story_steps(void)

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "zone_signer.h"
@@ -394,13 +395,216 @@ static void test_iterations(void **state)
 	signer_free(s);
 }
 
+/* ---- spare SOAs ---------------------------------------------------------------------- */
+
+/* The lines of the SOA and of ZONEMD, with their signatures; malloc'd. */
+static char *soa_lines(const char *text)
+{
+	char *out = malloc(strlen(text) + 1), *to = out;
+
+	for (; *text; text += strcspn(text, "\n") + 1) {
+		size_t n = strcspn(text, "\n") + 1;
+		char *line = strndup(text, n);
+
+		if (strstr(line, "\tSOA\t") || strstr(line, "\tRRSIG\tSOA ") || strstr(line, "\tZONEMD\t") ||
+		    strstr(line, "\tRRSIG\tZONEMD ")) {
+			memcpy(to, text, n);
+			to += n;
+		}
+		free(line);
+	}
+	*to = '\0';
+	return out;
+}
+
+/* BASE with this serial, signed; malloc'd. RSA, as its signatures are the same
+ * each time: a ZONEMD is of all of them. */
+static char *signed_with(struct signer *s, unsigned serial, const struct sign_how *how)
+{
+	char soa[32], *plain, *text;
+
+	snprintf(soa, sizeof(soa), "admin.example. %u ", serial);
+	plain = replaced(PLAIN, "admin.example. 7 ", soa);
+	text = signer_sign(s, plain, how);
+	free(plain);
+	return text;
+}
+
+struct spare_run { struct loaded set; struct spares_result result; struct told told; struct err err; int fd, status; };
+
+static void run_spares(struct spare_run *r, const char *set, const char *text, bool known, uint32_t served)
+{
+	struct spares_request q = { .view = &r->set.view, .text_name = "spares", .served_known = known, .served = served,
+		.problem = told_problem, .arg = &r->told };
+
+	memset(r, 0, sizeof(*r));
+	load_text(&r->set, "example", set, 0, NULL);
+	assert_int_equal(r->set.status, 0);
+	q.text_fd = empty_file();
+	assert_int_equal(write(q.text_fd, text, strlen(text)), strlen(text));
+	lseek(q.text_fd, 0, SEEK_SET);
+	q.image_fd = r->fd = empty_file();
+	r->status = zone_spares(&q, &r->result, &r->err);
+	close(q.text_fd);
+}
+
+static void end_spares(struct spare_run *r)
+{
+	free(r->result.spares);
+	loaded_free(&r->set);
+	close(r->fd);
+}
+
+static void assert_refused(const char *set, const char *text, const char *expected)
+{
+	struct spare_run r;
+
+	run_spares(&r, set, text, false, 0);
+	if (r.status == 0 || !strstr(r.told.text, expected) || !r.err.code)
+		fail_msg("not told: %s, but:\n%s%s\n%s", expected, r.told.text, r.err.message, text);
+	assert_int_equal(r.result.count, 0);
+	end_spares(&r);
+}
+
+/* Laid on top of the set each is a sound zone, with its own SOA. */
+static void assert_spare_is_sound(struct spare_run *r, const struct made_spare *made)
+{
+	struct told told = { .size = 0 };
+	struct check_request q = { .view = &r->set.view, .signatures = true, .problem = told_problem, .arg = &told };
+	struct check_result result;
+	uint8_t *bytes = malloc(made->size);
+	char serial[32], *text;
+	int fd = empty_file();
+
+	assert_int_equal(pread(r->fd, bytes, made->size, (off_t)made->offset), made->size);
+	assert_int_equal(write(fd, bytes, made->size), made->size);
+	add_image(&r->set, fd, made->size);
+	assert_int_equal(zone_check(&q, &result, &r->err), 0);
+	assert_string_equal(told.text, "");
+	assert_true(result.signing.is_signed);
+	text = view_text(&r->set.view);
+	snprintf(serial, sizeof(serial), "admin.example. %u ", made->serial);
+	assert_non_null(strstr(text, serial));
+	free(text);
+	free(bytes);
+}
+
+static void test_spares(void **state)
+{
+	for (int kind = SIGN_NSEC; kind <= SIGN_NSEC3; kind++)
+		for (unsigned zonemd = 0; zonemd <= 2; zonemd++) {
+			struct signer *s = signer_new("example.", 8);
+			struct sign_how how = { .kind = (enum sign_kind)kind, .zonemd = zonemd };
+			char *set = signed_with(s, 7, &how), *eight = signed_with(s, 8, &how), *nine = signed_with(s, 9, &how), *text;
+			char *a = soa_lines(nine), *b = soa_lines(eight), *c = soa_lines(set);
+			struct spare_run r;
+
+			/* in any order; the set's own is no spare one */
+			assert_true(asprintf(&text, "%s%s%s", a, c, b) > 0);
+			run_spares(&r, set, text, false, 0);
+			if (r.status)
+				fail_msg("%s\n%s", r.told.text, text);
+			assert_int_equal(r.result.count, 2);
+			assert_int_equal(r.result.warnings, 1);
+			assert_non_null(strstr(r.told.text, "spare-idle"));
+			assert_int_equal(r.result.spares[0].serial, 9);
+			assert_int_equal(r.result.spares[1].serial, 8);
+			assert_int_equal(r.result.spares[0].until, 2051222400);
+			for (unsigned i = 0; i < 2; i++)
+				assert_spare_is_sound(&r, &r.result.spares[i]);
+			end_spares(&r);
+			/* what was passed already is of no use */
+			run_spares(&r, set, text, true, 8);
+			assert_int_equal(r.status, 0);
+			assert_int_equal(r.result.count, 1);
+			assert_int_equal(r.result.warnings, 2);
+			end_spares(&r);
+			free(text);
+			free(a), free(b), free(c);
+			free(set), free(eight), free(nine);
+			signer_free(s);
+		}
+}
+
+static void assert_refused_without(const char *set, const char *text, const char *a, const char *expected)
+{
+	char *changed = without(text, a, "");
+
+	assert_refused(set, changed, expected);
+	free(changed);
+}
+
+static void assert_refused_replaced(const char *set, const char *text, const char *a, const char *b, const char *expected)
+{
+	char *changed = replaced(text, a, b);
+
+	assert_refused(set, changed, expected);
+	free(changed);
+}
+
+static void test_what_is_no_spare(void **state)
+{
+	struct signer *s = signer_new("example.", 8), *other = signer_new("example.", 8);
+	struct sign_how how = { .zonemd = 1 }, no_zonemd = { .zonemd = 0 };
+	char *set = signed_with(s, 7, &how), *eight = signed_with(s, 8, &how), *strange = signed_with(other, 8, &how);
+	char *without_zonemd = signed_with(s, 7, &no_zonemd), *good = soa_lines(eight), *bad = soa_lines(strange), *twice;
+
+	assert_refused(set, bad, "spare 1:1: the signature of its SOA is by a key that is not in the DNSKEY RRset");
+	assert_refused_without(set, good, "RRSIG\tSOA", "its SOA has no signature, that of the set has one");
+	assert_refused_without(set, good, "RRSIG\tZONEMD", "its ZONEMD has no signature");
+	assert_refused_without(set, good, "ZONEMD\t", "a signature of a ZONEMD comes with it, but no ZONEMD");
+	assert_refused_without(set, good, "ZONEMD", "it comes without ZONEMD, the set has one");
+	assert_refused_without(set, good, "\tSOA\t", "this comes before the SOA that it belongs to");
+	assert_refused_replaced(set, good, "admin.example. 8 ", "admin.example. 9 ", "is not one of these records by the key that it names");
+	assert_refused_replaced(set, good, " 1800 900 ", " 1801 900 ", "it differs from the SOA of the set in more than its serial");
+	assert_refused_replaced(set, good, "ns1.example. admin", "ns2.example. admin", "it differs from the SOA of the set");
+	assert_refused_replaced(set, good, "ZONEMD\t8 ", "ZONEMD\t9 ", "its ZONEMD is malformed, or of another serial");
+	assert_refused(without_zonemd, good, "it comes with a ZONEMD, the set has none");
+	assert_true(asprintf(&twice, "%s%s", good, good) > 0);
+	assert_refused(set, twice, "serial 8 stands in line 1, too");
+	free(twice);
+	assert_true(asprintf(&twice, "%sexample. 60 IN TXT x\n", good) > 0);
+	assert_refused(set, twice, "TXT: only SOAs of the apex belong here");
+	free(twice);
+	assert_refused(set, "", "empty");
+	assert_refused(set, "example. SOA this is none\n", "");
+	/* the digest of another zone: signed by the same keys */
+	{
+		char *plain = replaced(PLAIN, "192.0.2.1", "192.0.2.77"), *eight_plain = replaced(plain, "admin.example. 7 ", "admin.example. 8 ");
+		char *changed = signer_sign(s, eight_plain, &how), *lines = soa_lines(changed);
+
+		assert_refused(set, lines, "its ZONEMD is not the digest of the set with it");
+		free(lines), free(changed), free(eight_plain), free(plain);
+	}
+	free(bad), free(good), free(without_zonemd), free(strange), free(eight), free(set);
+	signer_free(other);
+	signer_free(s);
+}
+
+/* A ZONEMD without signatures has them, too; what needs none is told so. */
+static void test_spares_of_what_is_not_signed(void **state)
+{
+	struct spare_run r;
+
+	run_spares(&r, SIMPLE MD "2018031900 1 1 " SIMPLE_DIGEST "\n", "@ 86400 SOA ns1 admin 2018031901 1800 900 604800 86400\n"
+		MD "2018031901 1 1 " SIMPLE_DIGEST "\n", false, 0);
+	assert_int_equal(r.status, -1);
+	assert_non_null(strstr(r.told.text, "its ZONEMD is not the digest of the set with it"));
+	end_spares(&r);
+	run_spares(&r, SIMPLE, "@ 86400 SOA ns1 admin 2018031901 1800 900 604800 86400\n", false, 0);
+	assert_int_equal(r.status, -1);
+	assert_true(err_is(&r.err, ERR_BAD_REQUEST));
+	end_spares(&r);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_zonemd_examples), cmocka_unit_test(test_zonemd_wrong), cmocka_unit_test(test_zonemd_several),
 		cmocka_unit_test(test_sound), cmocka_unit_test(test_broken_signatures), cmocka_unit_test(test_broken_nsec),
 		cmocka_unit_test(test_broken_nsec3), cmocka_unit_test(test_times), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_iterations),
+		cmocka_unit_test(test_iterations), cmocka_unit_test(test_spares), cmocka_unit_test(test_what_is_no_spare),
+		cmocka_unit_test(test_spares_of_what_is_not_signed),
 	};
 
 	clock_set_wall_us(NOW * 1000000);
