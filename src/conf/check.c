@@ -1,5 +1,6 @@
 /* What the configuration needs around it: file system, users, groups. */
 #include "conf/conf.h"
+#include "conf/options.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -9,6 +10,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+/* "FILE:LINE: OPTION", or without a place where it is a default. */
+static const char *where(const struct conf *conf, const char *option, char *text, size_t size)
+{
+	size_t line = conf->line[option_find(option) - option_rows];
+
+	if (line)
+		snprintf(text, size, "%s:%zu: %s", conf->file, line, option);
+	else
+		snprintf(text, size, "%s", option);
+	return text;
+}
 
 struct file_system { unsigned long magic; const char *name; enum conf_file_system kind; };
 
@@ -58,16 +71,17 @@ static int check_database(const struct conf *conf, void (*say)(void *, const cha
 	struct statfs fs;
 	struct stat st;
 	const char *name;
-	char text[512];
+	char text[512], place[512];
 
+	where(conf, "database", place, sizeof place);
 	if (stat(conf->database, &st) == 0 && !S_ISDIR(st.st_mode))
-		return err_set(err, ERR_SYSTEM, "database: %s is not a directory", conf->database);
+		return err_set(err, ERR_SYSTEM, "%s: %s is not a directory", place, conf->database);
 	if (statfs_nearest(conf->database, &fs) < 0)
-		return err_system(err, "database: %s", conf->database);
+		return err_system(err, "%s: %s", place, conf->database);
 	switch (conf_judge_file_system((unsigned long)fs.f_type & 0xffffffff, &name)) {
 	case CONF_FS_NETWORK:
-		return err_set(err, ERR_SYSTEM, "database: %s lies on %s: LMDB needs a local file system, for its locks and its "
-			"memory map; move it to a local disk", conf->database, name);
+		return err_set(err, ERR_SYSTEM, "%s: %s lies on %s: LMDB needs a local file system, for its locks and its "
+			"memory map; move it to a local disk", place, conf->database, name);
 	case CONF_FS_COPY_ON_WRITE:
 		snprintf(text, sizeof text, "warning: database: %s lies on %s, which copies on write: a switch on a full disk can "
 			"fail, because space reserved there is not kept; prefer ext4 or xfs, or see chattr +C", conf->database, name);
@@ -86,10 +100,13 @@ static int check_database(const struct conf *conf, void (*say)(void *, const cha
 	return 0;
 }
 
-static int check_group(const char *option, const char *name, struct err *err)
+static int check_group(const struct conf *conf, const char *option, const char *name, struct err *err)
 {
+	char place[512];
+
 	if (name && !getgrnam(name))
-		return err_set(err, ERR_PARSE, "%s: there is no group '%s'; make it: groupadd --system %s", option, name, name);
+		return err_set(err, ERR_PARSE, "%s: there is no group '%s'; make it: groupadd --system %s",
+			where(conf, option, place, sizeof place), name, name);
 	return 0;
 }
 
@@ -115,11 +132,13 @@ static int check_cookie_secrets(const struct conf *conf, void (*say)(void *, con
 
 int conf_check_surroundings(const struct conf *conf, void (*say)(void *, const char *text), void *arg, struct err *err)
 {
+	char place[512];
+
 	if (conf->user && !getpwnam(conf->user))
-		return err_set(err, ERR_PARSE, "user: there is no user '%s'; make it: useradd --system %s",
-			conf->user, conf->user);
-	if (check_group("operators", conf->operators, err) < 0 || check_group("stagers", conf->stagers, err) < 0
-		|| check_group("readers", conf->readers, err) < 0)
+		return err_set(err, ERR_PARSE, "%s: there is no user '%s'; make it: useradd --system %s",
+			where(conf, "user", place, sizeof place), conf->user, conf->user);
+	if (check_group(conf, "operators", conf->operators, err) < 0 || check_group(conf, "stagers", conf->stagers, err) < 0
+		|| check_group(conf, "readers", conf->readers, err) < 0)
 		return -1;
 	if (check_cookie_secrets(conf, say, arg, err) < 0)
 		return -1;

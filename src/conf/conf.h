@@ -19,6 +19,8 @@
 #define CONF_COOKIE_SECRET_SIZE 16
 
 struct conf_listen { struct sockaddr_storage address; socklen_t size; char text[80]; };   /* "127.0.0.1@5300" */
+#define CONF_OPTIONS_MAX 64          /* rows of options.c, at most */
+
 struct conf {
 	struct conf_listen *listen; size_t listen_count;
 	char *database, *control;
@@ -45,6 +47,10 @@ struct conf {
 	char *cookie_secrets;           /* file, NULL: they are made up */
 	unsigned switch_timeout;        /* seconds a silent worker is given: 5 */
 	bool pin_workers;
+	/* Where it was read, for what is found wrong later: the file, and the line
+	 * of each option by its row in options.c; 0: a default. */
+	char *file;
+	size_t line[CONF_OPTIONS_MAX];
 };
 
 /* Several errors may be found: each is told through say ("file:line:column:
@@ -59,7 +65,9 @@ void conf_free(struct conf *);
  * The error says file and line, and never what stands there. */
 int conf_read_cookie_secrets(const char *path, uint8_t secrets[CONF_COOKIE_SECRETS][CONF_COOKIE_SECRET_SIZE],
 	unsigned *count, struct err *err);
-/* Warnings about the surroundings: copy-on-write file system; ERR for NFS. */
+/* What the configuration needs around it: the user, the groups, the cookie
+ * secrets, a file system that LMDB works on. -1 with err set ("file:line:
+ * option: …"); warnings (a copy-on-write file system) are told through say. */
 int conf_check_surroundings(const struct conf *, void (*say)(void *, const char *text), void *arg, struct err *err);
 /* What a file system (statfs's f_type) is to us; *name is static. */
 enum conf_file_system { CONF_FS_ORDINARY, CONF_FS_NETWORK, CONF_FS_COPY_ON_WRITE, CONF_FS_VOLATILE };

@@ -31,7 +31,8 @@ const struct option_row option_rows[] = {
 	{ "workers", OPTION_COUNT, AT(workers), 1, 256, "auto", "auto",
 	  "Processes that answer. auto: one for each CPU." },
 	{ "operators", OPTION_NAME, AT(operators), 0, 64, NULL, NULL,
-	  "Group whose members may switch sets, confirm, roll back, and all that stagers and readers may." },
+	  "Group whose members may switch sets, confirm, roll back, and all that stagers and readers may. The control socket "
+	  "is given to the group where it is the only one of the three, else everybody may connect: see schwenkd(8)." },
 	{ "stagers", OPTION_NAME, AT(stagers), 0, 64, NULL, NULL,
 	  "Group whose members may import, edit and check sets that are not live, and reload zones whose property "
 	  "reload is stagers." },

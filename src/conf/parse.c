@@ -101,12 +101,12 @@ static void unknown_key(struct conf_parser *p, const yaml_node_t *key)
 		complain(p, &key->start_mark, "unknown option '%.64s'; there are: %s", name, all);
 }
 
-static void set_pair(struct conf_parser *p, const yaml_node_pair_t *pair, size_t seen[])
+static void set_pair(struct conf_parser *p, const yaml_node_pair_t *pair)
 {
 	yaml_node_t *key = yaml_document_get_node(&p->document, pair->key);
 	yaml_node_t *value = yaml_document_get_node(&p->document, pair->value);
 	const struct option_row *row;
-	size_t at;
+	size_t *line;
 
 	if (key->type != YAML_SCALAR_NODE) {
 		complain(p, &key->start_mark, "%s where the name of an option is wanted", kind_of(key));
@@ -117,16 +117,14 @@ static void set_pair(struct conf_parser *p, const yaml_node_pair_t *pair, size_t
 		unknown_key(p, key);
 		return;
 	}
-	at = (size_t)(row - option_rows);
-	if (seen[at]) {
-		complain(p, &key->start_mark, "%s stands there twice: first in line %zu", row->name, seen[at]);
+	line = &p->conf->line[row - option_rows];
+	if (*line) {
+		complain(p, &key->start_mark, "%s stands there twice: first in line %zu", row->name, *line);
 		return;
 	}
-	seen[at] = key->start_mark.line + 1;
+	*line = key->start_mark.line + 1;
 	set_option(p, row, value);
 }
-
-#define OPTIONS_MAX 64
 
 /* "[a, \"b\"]", as it stands in the table. */
 static int set_default_list(struct conf *conf, const struct option_row *row, struct err *why)
@@ -149,7 +147,7 @@ static int set_default_list(struct conf *conf, const struct option_row *row, str
 
 /* Options that the file does not name get their defaults, through the same
  * function, so that a default that is out of its own range cannot hide. */
-static void set_defaults(struct conf_parser *p, const size_t seen[])
+static void set_defaults(struct conf_parser *p)
 {
 	static const yaml_mark_t nowhere = { 0, 0, 0 };
 	const struct option_row *row;
@@ -158,7 +156,7 @@ static void set_defaults(struct conf_parser *p, const size_t seen[])
 	for (row = option_rows; row->name; row++) {
 		int r = 0;
 
-		if (seen[row - option_rows])
+		if (p->conf->line[row - option_rows])
 			continue;
 		if (row->initial)
 			r = option_is_list(row) ? set_default_list(p->conf, row, &why) :
@@ -171,17 +169,16 @@ static void set_defaults(struct conf_parser *p, const size_t seen[])
 static void read_document(struct conf_parser *p)
 {
 	yaml_node_t *root = yaml_document_get_root_node(&p->document);
-	size_t seen[OPTIONS_MAX] = { 0 };
 	yaml_node_pair_t *pair;
 
 	/* "listen:" alone, or an empty file: nothing set; all defaults */
 	if (root && root->type == YAML_MAPPING_NODE)
 		for (pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++)
-			set_pair(p, pair, seen);
+			set_pair(p, pair);
 	else if (root && !(root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
 		complain(p, &root->start_mark, "%s where lines of 'option: value' are wanted", kind_of(root));
 	if (p->errors == 0)
-		set_defaults(p, seen);
+		set_defaults(p);
 }
 
 static void complain_yaml(struct conf_parser *p, const yaml_parser_t *yaml)
@@ -232,8 +229,10 @@ int conf_parse(const char *text, size_t size, const char *name, struct conf **co
 	struct conf_parser p = { .name = name, .say = say, .arg = arg, .err = err };
 
 	p.conf = calloc(1, sizeof *p.conf);
-	if (!p.conf)
+	if (!p.conf || !(p.conf->file = strdup(name))) {
+		free(p.conf);
 		return err_set(err, ERR_NOMEM, "%s: no memory", name);
+	}
 	read_yaml(&p, text, size);
 	if (p.errors) {
 		conf_free(p.conf);
@@ -316,6 +315,7 @@ void conf_free(struct conf *conf)
 		if (row->type == OPTION_PATH || row->type == OPTION_NAME || row->type == OPTION_TEXT || row->type == OPTION_WORD)
 			free(*(char **)(void *)((char *)conf + row->offset));
 	free(conf->listen);
+	free(conf->file);
 	prefix_list_clear(&conf->rate_limit_exempt);
 	free(conf);
 }

@@ -268,34 +268,54 @@ static int clear_stale(const struct sockaddr_un *sun, struct err *err)
 	return err_system(err, "cannot replace the stale control socket %s", sun->sun_path);
 }
 
-static int join_group(const char *name, gid_t *gid, unsigned *distinct)
+/* The one group that the options name; how many there are (0: none, 2: more than one). */
+static unsigned one_group(const struct conf *conf, gid_t *gid)
 {
-	struct group *g = name ? getgrnam(name) : NULL;
+	const char *const names[] = { conf->operators, conf->stagers, conf->readers };
+	unsigned count = 0;
 
-	if (name && !g)
-		log_warning("group %s does not exist: nobody is in it", name);
-	if (g && (!*distinct || *gid != g->gr_gid)) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		/* that they exist was checked with the configuration */
+		const struct group *g = names[i] ? getgrnam(names[i]) : NULL;
+
+		if (!g || (count && g->gr_gid == *gid))
+			continue;
+		if (count)
+			return 2;
 		*gid = g->gr_gid;
-		++*distinct;
+		count = 1;
 	}
-	return 0;
+	return count;
 }
 
-static int set_access(const struct conf *conf, uid_t owner, gid_t group, struct err *err)
+static int give(const char *path, uid_t owner, gid_t group)
 {
-	unsigned distinct = 0;
-	gid_t gid = group;
+	struct stat st;
 
-	join_group(conf->operators, &gid, &distinct);
-	join_group(conf->stagers, &gid, &distinct);
-	join_group(conf->readers, &gid, &distinct);
-	if (distinct > 1)
+	if (lstat(path, &st) == 0 && st.st_uid == owner && st.st_gid == group)
+		return 0;       /* by root, at the start: who is not root could not do it again */
+	return lchown(path, owner, group);
+}
+
+int listen_control_access(const struct conf *conf, uid_t owner, gid_t group, struct err *err)
+{
+	gid_t gid = group;
+	unsigned count = one_group(conf, &gid);
+	mode_t mode = count > 1 ? 0666 : 0660;
+
+	if (count > 1) {
+		log_warning("control: several groups are configured, and a socket has one: everybody may connect to %s, and each "
+			"request is judged by the groups of who sends it", conf->control);
 		gid = group;
-	if ((geteuid() == 0 || distinct == 1) && lchown(conf->control, owner, gid) < 0)
+	}
+	if (give(conf->control, owner, gid) < 0) {
 		/* who is not root can give it to a group of its own only */
-		log_warning("cannot give the control socket %s to the group configured, whose members cannot connect: %s; put the "
-			"daemon's user into the group (systemd: SupplementaryGroups=)", conf->control, strerror(errno));
-	if (chmod(conf->control, distinct > 1 ? 0666 : 0660) < 0)
+		log_warning("control: cannot give %s to the group of the configuration: %s; everybody may connect, and each request is "
+			"judged by the groups of who sends it. To have the socket closed to others: put the daemon's user into the group "
+			"(systemd: SupplementaryGroups=) and restart", conf->control, strerror(errno));
+		mode = 0666;
+	}
+	if (chmod(conf->control, mode) < 0)
 		return err_system(err, "cannot set the mode of the control socket %s", conf->control);
 	return 0;
 }
@@ -320,7 +340,7 @@ int listen_control(const struct conf *conf, uid_t owner, gid_t group, int *out, 
 	umask(mask);
 	if (r < 0)
 		err_system(err, "cannot bind the control socket %s", conf->control);
-	else if (set_access(conf, owner, group, err) < 0)
+	else if (listen_control_access(conf, owner, group, err) < 0)
 		r = -1;
 	else if ((r = listen(fd, 128)) < 0)
 		err_system(err, "cannot listen on the control socket %s", conf->control);

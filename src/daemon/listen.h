@@ -16,9 +16,13 @@ void listeners_close(struct listeners *);
 const int *listeners_of(const struct listeners *, unsigned worker, unsigned *count);
 
 /* The control socket: its directory is made where it is missing, a stale
- * socket replaced, but only if nobody answers there. Mode 0660, for the one
- * group of operators, stagers and readers; 0666 where they are several: the
- * peer's credentials decide then. owner: whom it is to belong to. */
+ * socket replaced, but only if nobody answers there. owner, group: whom it is
+ * to belong to where no group is configured. */
 int listen_control(const struct conf *, uid_t owner, gid_t group, int *fd, struct err *);
+/* Who may connect, at the start and after a reload: mode 0660, for the one
+ * group of operators, stagers and readers; 0666 with a warning where they are
+ * several, or where we may not give the socket to that group. Nothing is lost
+ * by it: each request is judged by the peer's credentials (peer_rights.h). */
+int listen_control_access(const struct conf *, uid_t owner, gid_t group, struct err *);
 
 #endif

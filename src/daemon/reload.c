@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/children.h"
 #include "daemon/cookie_secrets.h"
+#include "daemon/listen.h"
 #include "daemon/notify.h"
 
 char *conf_to_text(const struct conf *conf)
@@ -107,6 +109,11 @@ static void say(void *arg, const char *text)
 	log_error("%s", text);
 }
 
+static void say_warning(void *arg, const char *text)
+{
+	log_warning("%s", text);
+}
+
 static void log_list(const json_t *list, const char *what)
 {
 	size_t i;
@@ -114,6 +121,19 @@ static void log_list(const json_t *list, const char *what)
 
 	json_array_foreach(list, i, option)
 		log_notice("%s: %s", json_string_value(option), what);
+}
+
+/* The socket follows the groups. Where it cannot, they are in force all the
+ * same: they are looked at for each request. */
+static void open_control_to(const struct conf *new, const struct conf *old)
+{
+	struct err err = ERR_INIT;
+
+	if (same_text(old->operators, new->operators) && same_text(old->stagers, new->stagers) &&
+	    same_text(old->readers, new->readers))
+		return;
+	if (listen_control_access(new, geteuid(), getegid(), &err) < 0)
+		log_warning("%s", err.message);
 }
 
 static void tell_children(struct daemon *d)
@@ -138,7 +158,8 @@ int daemon_reload(struct daemon *d, json_t *reply, struct err *err)
 	int result = -1;
 
 	notify_reloading();
-	if (conf_read(d->conf_path, &new, say, NULL, err) < 0 || cookie_secrets_load(d, new, err) < 0)
+	if (conf_read(d->conf_path, &new, say, NULL, err) < 0 || conf_check_surroundings(new, say_warning, NULL, err) < 0 ||
+	    cookie_secrets_load(d, new, err) < 0)
 		goto out;
 	keep_until_restart(new, d->conf, restart);
 	note_changed(new, d->conf, changed);
@@ -152,6 +173,7 @@ int daemon_reload(struct daemon *d, json_t *reply, struct err *err)
 		err_set(err, ERR_NOMEM, "out of memory");
 		goto out;
 	}
+	open_control_to(new, d->conf);
 	conf_free(d->conf);
 	d->conf = new;
 	new = NULL;

@@ -89,9 +89,70 @@ def groups():
         d = s.Daemon(user='nobody', **keys)
         everybodys(d)
         with d:
-            found = os.stat(d.socket_path)
-            s.equal((found.st_uid, found.st_gid, found.st_mode & 0o777), (user.pw_uid, group, mode),
-                    'the socket with %s' % keys)
+            s.equal(access(d), (user.pw_uid, group, mode), 'the socket with %s' % keys)
+            s.equal('several groups' in d.log_text(), mode == 0o666, 'a warning: ' + d.log_tail())
+
+
+def access(d):
+    """Whose the control socket is, and who may connect."""
+    found = os.stat(d.socket_path)
+    return found.st_uid, found.st_gid, found.st_mode & 0o777
+
+
+def with_groups(d, **groups):
+    """The configuration has these groups now, and is read anew."""
+    for option in ('operators', 'stagers', 'readers'):
+        d.options[option] = groups.get(option)
+    d.write_conf()
+    return d.ask('reload')
+
+
+@s.case('a reload: the socket follows the groups; where the user may not give it away, everybody may connect')
+def groups_reloaded():
+    user = nobody()
+    one, other = s.spare_groups(2)
+    gid = {g: grp.getgrnam(g).gr_gid for g in (one, other)}
+    with s.Daemon(operators=one) as d:          # as root
+        everything = ((dict(readers=other), gid[other], 0o660), (dict(readers=other, stagers=one), 0, 0o666),
+                      (dict(stagers=one), gid[one], 0o660), ({}, 0, 0o660))
+        for groups, group, mode in everything:
+            reply = with_groups(d, **groups)
+            s.expect(reply['ok'] and reply['changed'], 'reload: %s', reply)
+            s.equal(access(d), (0, group, mode), 'the socket with %s' % groups)
+    d = s.Daemon(user='nobody', operators=one)
+    everybodys(d)
+    with d:
+        s.equal(access(d), (user.pw_uid, gid[one], 0o660), 'the socket at the start')
+        s.expect(with_groups(d, operators=one, readers=one)['ok'], 'reload')
+        s.equal(access(d), (user.pw_uid, gid[one], 0o660), 'the socket, its group being the same')
+        s.expect(with_groups(d, operators=other)['ok'], 'reload')
+        s.equal(access(d)[2], 0o666, 'the mode of a socket that cannot be given away')
+        s.expect('SupplementaryGroups=' in d.log_tail(5), 'a warning with the way out: %s', d.log_tail())
+        s.equal(s.as_nobody((other,), lambda: d.ask('status')['ok']), True, 'a member of the new group')
+        s.expect(with_groups(d)['ok'], 'reload')
+        s.equal(access(d), (user.pw_uid, user.pw_gid, 0o660), 'the socket without a group')
+
+
+@s.case('a group that does not exist: no start, and a reload changes nothing; file and line are named')
+def no_group():
+    nobody()
+    one = s.spare_groups(1)[0]
+    with s.Daemon(operators=one) as d:
+        os.chmod(d.dir, 0o755)
+        before = access(d)
+        error = with_groups(d, operators='no-such-group')['error']
+        with open(d.conf_path) as f:
+            line = f.read().splitlines().index('operators: "no-such-group"') + 1
+        wanted = "%s:%d: operators: there is no group 'no-such-group'" % (d.conf_path, line)
+        s.expect(error['code'] == 'parse' and wanted in error['message'], 'the reload: %s', error)
+        s.equal(access(d), before, 'the socket')
+        s.equal(s.as_nobody((one,), lambda: d.ask('status').get('ok')), True, 'the old group is in force')
+        test = s.subprocess.run([s.SCHWENKD, '-t', '-c', d.conf_path], capture_output=True, text=True)
+        s.expect(test.returncode == 1 and wanted in test.stderr, '-t: %s', test)
+        d.stop()
+        d.spawn()
+        s.equal(d.process.wait(10), 1, 'the exit status of a start')
+        s.expect(wanted in d.log_tail(2), 'the log: %s', d.log_tail(3))
 
 
 @s.case('a store that is another user\'s: the file, the user, and the way out are named')
@@ -141,6 +202,7 @@ def service():
             d.run('import', ZONE, d.file('zone', s.marked_zone(ZONE, 1)))
             s.equal(s.markers(d.udp('n1.' + ZONE)), {1}, 'served')
             s.expect('SupplementaryGroups' in d.log_text(), 'a socket that cannot be given to the group: %s', d.log_tail())
+            s.equal(access(d)[2], 0o666, 'the mode of that socket')
     finally:
         s.SCHWENKD = built
 

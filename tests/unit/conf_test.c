@@ -336,7 +336,7 @@ static void surroundings(void **state)
 	conf_free(conf);
 	conf = parse("operators: no-such-group-here\n");
 	assert_int_equal(conf_check_surroundings(conf, say, &said, &err), -1);
-	assert_non_null(strstr(err.message, "operators: there is no group"));
+	assert_non_null(strstr(err.message, "test.yaml:1: operators: there is no group 'no-such-group-here'"));
 	conf_free(conf);
 	assert_int_equal(conf_judge_file_system(NFS_SUPER_MAGIC, &name), CONF_FS_NETWORK);
 	assert_int_equal(conf_judge_file_system(BTRFS_SUPER_MAGIC, &name), CONF_FS_COPY_ON_WRITE);
