@@ -243,7 +243,8 @@ int child_send_json(struct child *c, enum message_type type, uint64_t id, const 
 
 void child_pause(struct child *c, bool paused)
 {
-	if (c->paused == paused || c->closed)
+	/* of one that has ended all is heard: there is no more than the socket holds */
+	if (c->paused == paused || c->closed || c->pid == 0)
 		return;
 	c->paused = paused;
 	if (paused) {
