@@ -25,6 +25,7 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/request.h \
 	src/daemon/restore.c src/daemon/restore_text.c \
 	src/daemon/rows_json.c src/daemon/rows_json.h \
+	src/daemon/way_back.c src/daemon/way_back.h \
 	src/daemon/writer.c src/daemon/writer.h \
 	src/daemon/writer_bulk.c src/daemon/writer_intake.h \
 	src/daemon/writer_commands.c \

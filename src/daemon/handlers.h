@@ -39,8 +39,6 @@ int handler_limit(const struct request *, size_t usual, size_t most, size_t *lim
 void handle_history(struct request *);
 /* `rollback` without zones: refused, with what could be rolled back. */
 void handle_candidates(struct request *);
-/* The command that takes a switch back, null where there is none (any more). */
-json_t *history_back_json(struct catalog_txn *, const struct history_row *);
 
 /* handlers_status.c */
 void handle_status(struct request *);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/handlers.h"
-#include "daemon/rows_json.h"
+#include "daemon/way_back.h"
 
 #define ENTRIES_USUAL   20
 #define ENTRIES_MOST    500    /* of one reply, … */
@@ -13,76 +13,6 @@
 #define MEMBERS_LISTED  100     /* of one entry */
 #define FOLLOW_MS       200
 #define CANDIDATES_MOST 100
-#define BACK_ZONES_MOST 10      /* that a command back names one by one */
-
-/* ---- the command back ------------------------------------------------------------------ */
-
-struct back {
-	struct catalog_txn *txn;
-	const struct history_row *row;
-	char *text;             /* the command so far */
-	size_t size;
-	unsigned zones;
-	bool over;              /* some zone was switched again since, or has no way back */
-};
-
-/* What undoes the switch for one member, if it is still the zone's last. */
-static int add_back(void *arg, const struct history_member *member)
-{
-	struct back *b = arg;
-	struct err err = ERR_INIT;
-	struct zone_row zone;
-	struct set_row set;
-	char word[SET_TEXT_MAX];
-	size_t n = strlen(b->text);
-	bool forward = b->row->kind == SWITCH_ROLLBACK;
-
-	if (catalog_zone_by_id(b->txn, member->zone, &zone, &err) < 0 || zone.switch_id != b->row->id || !member->from.set ||
-	    (forward ? catalog_set_by_name(b->txn, &zone, member->from_name, &set, &err) < 0 || set.state != SET_READY
-		     : zone.previous.set == 0)) {
-		b->over = true;
-		return 1;
-	}
-	b->zones++;
-	snprintf(b->text + n, b->size - n, " %s", set_text(word, zone.apex, forward ? member->from_name : NULL));
-	return 0;
-}
-
-struct from_search { unsigned left; bool found; };
-
-static int look_for_from(void *arg, const struct history_member *member)
-{
-	struct from_search *s = arg;
-
-	s->found = member->from.set != 0;
-	return s->found || --s->left == 0;
-}
-
-/* Some member had a set before: the group's command leads back to it. */
-static bool group_leads_back(struct catalog_txn *txn, const struct history_row *row)
-{
-	struct from_search s = { .left = MEMBERS_LISTED };
-	struct err err = ERR_INIT;
-
-	return catalog_history_members(txn, row->id, look_for_from, &s, &err) == 0 && s.found;
-}
-
-json_t *history_back_json(struct catalog_txn *txn, const struct history_row *row)
-{
-	char text[BACK_ZONES_MOST * (SET_TEXT_MAX + 1) + 64] = "schwenk rollback";
-	struct back b = { .txn = txn, .row = row, .text = text, .size = sizeof text };
-	struct err err = ERR_INIT;
-
-	if (row->kind == SWITCH_CUTOVER && catalog_is_groups_last(txn, row))
-		return group_leads_back(txn, row) ? json_sprintf("schwenk rollback --group %s", row->group) : json_null();
-	if (row->kind == SWITCH_ROLLBACK)
-		strcpy(text, "schwenk cutover");
-	else if (row->kind != SWITCH_CUTOVER && row->kind != SWITCH_RELOAD)
-		return json_null();
-	if (row->members > BACK_ZONES_MOST || catalog_history_members(txn, row->id, add_back, &b, &err) < 0 || b.over || !b.zones)
-		return json_null();
-	return json_string(text);
-}
 
 /* ---- history ------------------------------------------------------------------------------ */
 
@@ -130,6 +60,7 @@ static int list_entry(void *arg, const struct history_row *row)
 		return 1;
 	}
 	entry = history_json(h->txn, row, MEMBERS_LISTED);
+	json_object_set_new(entry, "back", back_of_entry(h->txn, row));
 	h->members += json_array_size(json_object_get(entry, "zones"));
 	json_array_append_new(h->list, entry);
 	h->before = row->id;

@@ -5,7 +5,7 @@
 #include "config.h"
 #include "daemon/handlers.h"
 #include "daemon/handlers_jobs.h"
-#include "daemon/rows_json.h"
+#include "daemon/way_back.h"
 
 #define HELD_LISTED    20
 #define LAST_LISTED    5
@@ -120,7 +120,7 @@ static int last_switch(void *arg, const struct history_row *row)
 	struct status *s = arg;
 	json_t *entry = history_json(s->txn, row, MEMBERS_LISTED);
 
-	json_object_set_new(entry, "back", history_back_json(s->txn, row));
+	json_object_set_new(entry, "back", back_of_entry(s->txn, row));
 	json_array_append_new(s->last, entry);
 	return json_array_size(s->last) == LAST_LISTED;
 }

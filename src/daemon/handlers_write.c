@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/handlers.h"
-#include "daemon/rows_json.h"
+#include "daemon/way_back.h"
 
 #define LOG_LISTED    5         /* zones in one line of the log */
 #define GROUPS_LISTED 10
@@ -165,7 +165,7 @@ static int look_for_group(void *arg, const struct history_row *row)
 
 	if (row->kind == SWITCH_EDIT || row->kind == SWITCH_CONFIRM || row->kind == SWITCH_SERIAL)
 		return --s->left == 0;
-	if (row->kind != SWITCH_CUTOVER || !catalog_is_groups_last(s->txn, row))
+	if (!back_by_group(s->txn, row))
 		return 1;
 	command = json_sprintf("schwenk rollback --group %s", row->group);
 	json_array_foreach(s->commands, i, other)

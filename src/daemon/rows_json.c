@@ -9,6 +9,7 @@
 #include "answer/access.h"
 #include "base/clock.h"
 #include "base/property.h"
+#include "daemon/way_back.h"
 
 char *set_text(char *buf, const uint8_t *apex, const char *set)
 {
@@ -31,17 +32,6 @@ json_t *time_json(int64_t wall_us)
 static json_t *string_or_null(const char *text)
 {
 	return text && text[0] ? json_string(text) : json_null();
-}
-
-char *back_command(char *buf, size_t size, const char *group, const uint8_t *apex)
-{
-	char zone[NAME_TEXT_MAX];
-
-	if (group && group[0])
-		snprintf(buf, size, "schwenk rollback --group %s", group);
-	else
-		snprintf(buf, size, "schwenk rollback %s", name_to_text_short(zone, apex));
-	return buf;
 }
 
 /* ---- zones ------------------------------------------------------------------- */

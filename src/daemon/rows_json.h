@@ -19,8 +19,6 @@ json_t *spares_json(const struct serial_outlook *);
 json_t *history_json(struct catalog_txn *, const struct history_row *, unsigned member_max);
 /* The entry of this id; -1: none. */
 int history_find(struct catalog_txn *, uint64_t id, struct history_row *);
-/* The command that takes this back: "schwenk rollback …"; buf of SET_TEXT_MAX + 32. */
-char *back_command(char *buf, size_t size, const char *group, const uint8_t *apex);
 
 json_t *who_json(const struct who *);
 void who_from_json(struct who *, const json_t *);

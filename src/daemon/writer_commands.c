@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "control/commands.h"
-#include "daemon/rows_json.h"
+#include "daemon/way_back.h"
 #include "daemon/writer.h"
 
 #define LISTED_MAX 1000         /* zones of a switch that a reply lists, besides those that need to be named */
@@ -159,20 +159,31 @@ static const char *group_forward(struct catalog_txn *txn, const struct switch_re
 	return same ? set : NULL;
 }
 
-/* After a cutover the way back is a rollback; after a rollback forward again
- * is a cutover by name. Without an effect: what undoes the state there is. */
+static bool any_took_effect(const struct switch_result *result)
+{
+	for (size_t i = 0; i < result->count; i++)
+		if (took_effect(&result->items[i]))
+			return true;
+	return false;
+}
+
+/* After a cutover the way back is a rollback of what it moved; after a rollback
+ * forward again is a cutover by name. Without an effect: what undoes the state
+ * there is. */
 static json_t *back_json(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result *result)
 {
 	bool back_is_rollback = request->kind != SWITCH_ROLLBACK;
 	const char *forward = back_is_rollback ? NULL : group_forward(txn, request, result);
+	bool effect = any_took_effect(result), any = false;
 	struct text t = { NULL, 0 };
-	bool any = false;
 	json_t *json;
 
 	if (request->kind == SWITCH_RELOAD && result->count > 1)
 		return json_null();
 	if (forward)
 		return json_sprintf("schwenk cutover --group %s @%s", request->group, forward);
+	if (back_is_rollback && request->group && (!effect || request->kind == SWITCH_CONFIRM))
+		return back_of_group(txn, request->group, result, request->kind == SWITCH_CONFIRM);
 	text_add(&t, back_is_rollback ? "schwenk rollback" : "schwenk cutover");
 	if (back_is_rollback && request->group) {
 		text_add(&t, " --group ");
@@ -182,7 +193,7 @@ static json_t *back_json(struct catalog_txn *txn, const struct switch_request *r
 		const struct switch_result_item *item = &result->items[i];
 		char zone[SET_TEXT_MAX];
 
-		if (!has_way_back(txn, request, item) || (!back_is_rollback && !took_effect(item)))
+		if (!has_way_back(txn, request, item) || (!took_effect(item) && (effect || !back_is_rollback)))
 			continue;
 		any = true;
 		if (back_is_rollback && request->group)

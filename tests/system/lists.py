@@ -183,6 +183,57 @@ def status():
         s.expect('groups_back' not in d.must('rollback', zones=['c.example']), "a group's command that means another switch")
 
 
+@s.case('the command back of what was switched one by one, or in part: never one that would not do it')
+def back_in_part():
+    zones_ = ['a.example', 'b.example', 'c.example']
+
+    def backs(d):
+        """By status and by history, which are the same."""
+        last, entries = d.must('status')['last'], d.must('history')['entries']
+        s.equal([e['back'] for e in last], [e['back'] for e in entries][:len(last)], 'status and history')
+        return {e['id']: e['back'] for e in entries}
+
+    with s.Daemon() as d:
+        for zone in zones_:
+            for i, name in enumerate(('old', 'new', 'other')):
+                d.import_set('%s@%s' % (zone, name), s.marked_zone(zone, i + 1))
+        d.must('cutover', sets=[z + '@old' for z in zones_])
+        d.must('confirm', zones=zones_)
+        d.must('group-create', group='g', zones=zones_)
+        one = d.must('cutover', sets=['a.example@new'])
+        two = d.must('cutover', sets=['b.example@new', 'c.example@new'])
+        s.equal(two['back'], 'schwenk rollback b.example c.example', 'two by one command')
+        reply = d.must('cutover', group='g', set='new')
+        s.equal((reply['switch'], reply['back']), (None, 'schwenk rollback a.example b.example c.example'),
+                'a group that is there already, member by member')
+        s.equal((backs(d)[one['switch']], backs(d)[two['switch']]),
+                ('schwenk rollback a.example', 'schwenk rollback b.example c.example'), 'of each entry')
+        d.must('rollback', zones=['b.example'])
+        s.equal(backs(d)[two['switch']], 'schwenk rollback c.example', 'what is left of an entry')
+        reply = d.must('cutover', sets=['b.example@new', 'c.example@new'])
+        s.equal(reply['back'], 'schwenk rollback b.example', 'what the command moved')
+        for zone in zones_:
+            d.must('rollback', zones=[zone])
+        # the group's own switch; its members go back one by one
+        group = d.must('cutover', group='g', set='other')['switch']
+        s.equal(d.must('cutover', group='g', set='other')['back'], 'schwenk rollback --group g', 'nothing to do, by the group')
+        for zone in zones_:
+            s.equal(backs(d)[group], 'schwenk rollback --group g', 'while a member is left')
+            reply = d.must('rollback', zones=[zone])
+            s.equal(reply.get('groups_back'), None if zone == zones_[-1] else ['schwenk rollback --group g'], "the group's command")
+        s.equal(backs(d)[group], None, 'when none is')
+        # a confirmed switch, whose members' former sets go
+        group = d.must('cutover', group='g', set='other')['switch']
+        s.equal(d.must('confirm', group='g')['back'], 'schwenk rollback --group g', 'of a confirm')
+        d.must('cutover', sets=['b.example@new'])
+        d.must('confirm', zones=['b.example'])
+        s.equal(backs(d)[group], 'schwenk rollback --group g', 'while all that it needs is there')
+        d.must('drop', sets=['b.example@old'])
+        s.equal(d.ask('rollback', group='g')['ok'], False, "the group's command")
+        s.equal(backs(d)[group], 'schwenk rollback a.example c.example', 'when one former set is gone')
+        d.must('rollback', zones=['a.example', 'c.example'])
+
+
 @s.case('status comes, and lists too, while the writer stands still')
 def writer_still():
     with s.Daemon() as d:
