@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/schedule.h"
 
 /* A terminal's or a service manager's signals go to the whole group; when
  * and how children end is main's to say (MSG_STOP, or the channel's end). */
@@ -85,6 +86,10 @@ int role_start(enum role role, struct role_process *r, struct err *err)
 		return -1;
 	}
 	open_log(r, role_name[role]);
+	if (role == ROLE_LOADER)
+		schedule_long_turns();
+	else
+		schedule_short_turns();
 	return 0;
 }
 
