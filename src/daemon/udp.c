@@ -17,6 +17,7 @@
 
 #define QUERY_MAX     4096      /* longer ones are cut, and so malformed */
 #define REPLY_MAX     4096
+#define STAGGER       192       /* between buffers: at a distance of 4 KiB their beginnings would share a set of the cache */
 #define ROUNDS        8         /* batches a wake-up: the channel waits no longer */
 #define SEND_WAIT_MS  2         /* for room in the send buffer, once a batch */
 
@@ -41,8 +42,8 @@ struct udp {
 		uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} control[ANSWER_BATCH];
 	struct answer_job jobs[ANSWER_BATCH];
-	uint8_t query[ANSWER_BATCH][QUERY_MAX];
-	uint8_t reply[ANSWER_BATCH][REPLY_MAX];
+	uint8_t query[ANSWER_BATCH][QUERY_MAX + STAGGER];
+	uint8_t reply[ANSWER_BATCH][REPLY_MAX + STAGGER];
 };
 
 /* Makes ready for a batch what the last one used. */
