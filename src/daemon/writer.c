@@ -299,6 +299,7 @@ static void writer_end(struct writer *w)
 		job->free(job);
 	}
 	free(w->cleaner);       /* its own free does nothing: it is queued again and again */
+	writer_warm_end(w);
 	if (w->readable)
 		event_free(w->readable);
 	if (w->writable)
@@ -319,7 +320,8 @@ int writer_main(void)
 
 	STAILQ_INIT(&w.now);
 	TAILQ_INIT(&w.bulk);
-	if (role_start(ROLE_WRITER, &w.role, &err) < 0 || open_store(&w, &err) < 0 || make_events(&w, &err) < 0) {
+	if (role_start(ROLE_WRITER, &w.role, &err) < 0 || open_store(&w, &err) < 0 || make_events(&w, &err) < 0 ||
+	    writer_warm_begin(&w, &err) < 0) {
 		log_error("%s", err.message);
 		writer_end(&w);
 		return 1;

@@ -45,7 +45,8 @@ struct writer {
 	struct bulk_queue bulk;
 	struct bulk *cleaner;           /* deletes garbage, while there is some */
 	bool cleaner_waits;             /* for its barrier: not in the queue */
-	bool orphans_done;
+	struct event *warm_timer;
+	struct store_warm warm;
 	unsigned deletions_paused;      /* by copies of the store under way */
 	uint64_t last_id;               /* of the last commit */
 	bool failed;                    /* a commit failed: the process ends */
@@ -80,6 +81,12 @@ bool writer_begin_bulk(struct writer *, struct pending *);
 void writer_want_cleaning(struct writer *);
 void writer_barrier_passed(struct writer *, uint64_t id);
 void writer_begin_orphans(struct writer *);
+
+/* ---- writer_warm.c ---------------------------------------------------------- */
+/* What is, or may become, live is kept in memory: looked through now, and
+ * every minute from then on. */
+int writer_warm_begin(struct writer *, struct err *);
+void writer_warm_end(struct writer *);
 
 /* ---- shared by both --------------------------------------------------------- */
 /* The zone of a text; -1 with err. */

@@ -322,6 +322,18 @@ int store_image_delete_step(struct store_writer *w, uint64_t image, int64_t slic
 	return writer_images_commit(w, txn, err) ? -1 : rc;
 }
 
+int writer_begin_read(struct store_writer *w, MDB_txn **catalog, MDB_txn **images, struct err *err)
+{
+	bool remapped = false;
+
+	if (env_begin_read(&w->catalog, catalog, &remapped, err))
+		return -1;
+	if (env_begin_read(&w->images, images, &remapped, err) == 0)
+		return 0;
+	mdb_txn_abort(*catalog);
+	return -1;
+}
+
 /* ---- orphans ---------------------------------------------------------------------- */
 
 #define ORPHANS_LOOK 256        /* images looked at in one step */
@@ -387,17 +399,12 @@ static int find_orphan(struct store_writer *w, struct catalog_txn *t, MDB_cursor
 static int look_for_orphan(struct store_writer *w, uint64_t *cursor, uint64_t *orphan, bool *end, struct err *err)
 {
 	struct catalog_txn t = { .env = &w->catalog };
-	bool remapped = false;
 	MDB_cursor *images;
 	MDB_txn *txn;
 	int rc;
 
-	if (env_begin_read(&w->catalog, &t.txn, &remapped, err))
+	if (writer_begin_read(w, &t.txn, &txn, err))
 		return -1;
-	if (env_begin_read(&w->images, &txn, &remapped, err)) {
-		mdb_txn_abort(t.txn);
-		return -1;
-	}
 	rc = mdb_cursor_open(txn, w->images.dbi[T_CHUNK], &images);
 	if (rc) {
 		rc = env_error(err, rc, &w->images, "cannot read the images");

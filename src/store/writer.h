@@ -45,6 +45,19 @@ int store_image_delete_step(struct store_writer *, uint64_t image_id, int64_t sl
  * cursor begins at 0. 1: more, 0: done. */
 int store_orphans_step(struct store_writer *, uint64_t *cursor, unsigned *deleted, struct err *);
 
+/* Has the kernel read ahead what of the ready sets is not in memory (where they
+ * do not fit into half of it: of the live sets). One round, in steps of about
+ * slice_us; waits for no disk. Begins with zeros. 1: more, 0: the round is
+ * over, asked then tells how many octets were missing; -1. */
+struct store_warm {
+	uint64_t set;                       /* the one at hand, */
+	unsigned image, part;               /* how far in it */
+	uint32_t number;
+	bool all;                           /* not the live ones alone */
+	uint64_t asked;
+};
+int store_warm_step(struct store_writer *, struct store_warm *, int64_t slice_us, struct err *);
+
 struct store_space { uint64_t map, used, file; double share; uint32_t readers; uint64_t oldest_reader_lag; };
 int store_space(struct store_writer *, struct store_space *catalog, struct store_space *images, struct err *);
 

@@ -36,5 +36,8 @@ int writer_images_begin(struct store_writer *, bool bulk, uint64_t need, MDB_txn
 /* The same for the catalog: what a transaction of bulk asks before it begins. */
 int writer_catalog_room(struct store_writer *, struct err *);
 int writer_images_commit(struct store_writer *, MDB_txn *, struct err *);
+/* A look at both environments; both transactions are to be aborted, or none
+ * has begun. */
+int writer_begin_read(struct store_writer *, MDB_txn **catalog, MDB_txn **images, struct err *);
 
 #endif

@@ -1,5 +1,7 @@
 """G10: the time from exec to the first right answer does not depend on the size of the
 database."""
+import ctypes
+import mmap
 import os
 import sys
 
@@ -75,6 +77,46 @@ def start():
     s.equal(d.udp('m3.z7.example').rdata('A'), ['10.3.0.1'], 'a small zone')
     row = d.must('status')
     s.equal(row['zones'], ZONES + 2, 'zones')
+    d.stop()
+    d.check_log()
+
+
+def resident(path):
+    """The octets of a file that are in memory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+    size = os.path.getsize(path)
+    seen = (ctypes.c_ubyte * (size // mmap.PAGESIZE + 1))()
+    with open(path, 'r+b') as f:
+        at = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, f.fileno(), 0)
+        s.expect(at not in (None, ctypes.c_void_p(-1).value), 'cannot map %s', path)
+        failed = libc.mincore(ctypes.c_void_p(at), ctypes.c_size_t(size), seen)
+        libc.munmap(ctypes.c_void_p(at), ctypes.c_size_t(size))
+    s.equal(failed, 0, 'mincore')
+    return mmap.PAGESIZE * sum(p & 1 for p in seen)
+
+
+@s.case('sets that are not in memory are read ahead at the start: the live one, and a staged one')
+def cold():
+    d = s.Daemon(log_level='info').start()
+    for name in ('old', 'new'):
+        path = s.big_zone(os.path.join(d.dir, name), 'big.example', 1, 200000)
+        with open(path) as f:
+            d.must('import', [f.fileno()], zone='big.example', set=name, name=path, timeout=300)
+    d.must('cutover', sets=['big.example@old'])
+    octets = sum(d.set('big.example', name)['octets'] for name in ('old', 'new'))
+    d.stop()
+    images = os.path.join(d.database, 'images.mdb')
+    with open(images, 'rb') as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if resident(images) > octets / 4:
+        print('    skipped: the file system keeps the file in memory')
+        return
+    d.spawn().wait_ready()
+    s.wait_until(lambda: resident(images) > 0.95 * octets, 20, 'the sets in memory')
+    s.wait_until(lambda: 'read ahead' in d.log_text(), 5, 'a line in the log')
     d.stop()
     d.check_log()
 

@@ -1,0 +1,169 @@
+/*
+ * Reading ahead of what is not in memory. A set that was staged a week ago may
+ * have left the page cache by the night of its cutover; after a restart of the
+ * machine nothing is in it. A worker that meets such a page waits for the
+ * disk, and all that it would have answered waits with it. So whatever is
+ * answered from, or may be at the next command, is looked through again and
+ * again, and what is missing is asked for: without waiting, and without
+ * reading it here.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "store/catalog_internal.h"
+#include "store/writer_internal.h"
+
+#define PAGES_MAX (CHUNK_STRIDE / 4096 + 1)
+#define LOOK_MAX  4096          /* rows of one step, whatever the clock says */
+
+struct walk {
+	struct store_writer *w;
+	struct store_warm *warm;
+	struct catalog_txn catalog;
+	MDB_cursor *sets, *chunks;
+};
+
+/* Does the whole store fit into half of the memory? */
+static bool all_fit(struct store_writer *w, uint64_t octets)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+
+	return pages > 0 && octets / w->images.page_size < (uint64_t)pages / 2;
+}
+
+/* Asks for the pages of a value, if one of them is absent. Octets asked for. */
+static size_t ask_for(const struct store_writer *w, const MDB_val *value)
+{
+	size_t page = w->images.page_size;
+	uintptr_t begin = (uintptr_t)value->mv_data & ~(page - 1);
+	size_t size = ((uintptr_t)value->mv_data + value->mv_size - begin + page - 1) & ~(page - 1);
+	unsigned char present[PAGES_MAX];
+	size_t absent = 0;
+
+	if (size / page > PAGES_MAX || mincore((void *)begin, size, present) < 0)
+		return 0;
+	for (size_t i = 0; i < size / page; i++)
+		absent += !(present[i] & 1);
+	if (absent)
+		madvise((void *)begin, size, MADV_WILLNEED);
+	return absent * page;
+}
+
+/* The image's chunks from the one behind `from` on; 1: not all of them yet. */
+static int look_through_image(struct walk *k, uint64_t image, int64_t until)
+{
+	struct store_warm *warm = k->warm;
+	uint8_t first[CHUNK_KEY_SIZE];
+	MDB_val key = { .mv_size = sizeof first, .mv_data = first }, value;
+	int rc;
+
+	chunk_key(first, image, warm->part, warm->number);
+	rc = mdb_cursor_get(k->chunks, &key, &value, MDB_SET_RANGE);
+	for (unsigned n = 0; rc == 0 && key.mv_size == CHUNK_KEY_SIZE && load_be64(key.mv_data) == image; n++) {
+		if (n % 16 == 15 && clock_boot_us() > until) {
+			warm->part = ((const uint8_t *)key.mv_data)[8];
+			warm->number = load_be32((const uint8_t *)key.mv_data + 9);
+			return 1;
+		}
+		warm->asked += ask_for(k->w, &value);
+		rc = mdb_cursor_get(k->chunks, &key, &value, MDB_NEXT);
+	}
+	warm->part = 0;
+	warm->number = 0;
+	return 0;
+}
+
+static bool worth_it(struct walk *k, const struct set_row *set)
+{
+	struct err ignored = ERR_INIT;
+	struct zone_row zone;
+
+	if (set->state != SET_READY)
+		return false;
+	return k->warm->all || (catalog_zone_by_id(&k->catalog, set->zone, &zone, &ignored) == 0 && zone.live.set == set->id);
+}
+
+/* The set at the cursor; 1: not all of it yet. */
+static int look_through_set(struct walk *k, const MDB_val *row, int64_t until, struct err *err)
+{
+	struct set_row set;
+
+	if (row_get_set(&set, row->mv_data, row->mv_size, err))
+		return -1;
+	if (!worth_it(k, &set))
+		return 0;
+	for (; k->warm->image < set.images; k->warm->image++)
+		if (look_through_image(k, set.image[k->warm->image].image, until))
+			return 1;
+	return 0;
+}
+
+static int look_through(struct walk *k, int64_t until, struct err *err)
+{
+	uint8_t first[8];
+	MDB_val key = { .mv_size = sizeof first, .mv_data = first }, row;
+	int rc;
+
+	store_be64(first, k->warm->set);
+	rc = mdb_cursor_get(k->sets, &key, &row, MDB_SET_RANGE);
+	for (unsigned n = 0; rc == 0 && key.mv_size == 8; n++) {
+		uint64_t set = load_be64(key.mv_data);
+		int more;
+
+		if (set != k->warm->set) {
+			k->warm->set = set;
+			k->warm->image = 0;
+			k->warm->part = 0;
+			k->warm->number = 0;
+			if (n == LOOK_MAX || clock_boot_us() > until)
+				return 1;
+		}
+		more = look_through_set(k, &row, until, err);
+		if (more)
+			return more;
+		rc = mdb_cursor_get(k->sets, &key, &row, MDB_NEXT);
+	}
+	return rc == 0 || rc == MDB_NOTFOUND ? 0 : env_error(err, rc, &k->w->catalog, "cannot read the sets");
+}
+
+static int with_cursors(struct walk *k, MDB_txn *images, int64_t until, struct err *err)
+{
+	uint64_t used, left;
+	int rc;
+
+	if (!k->warm->set) {
+		if (env_space(&k->w->images, images, &used, &left, err))
+			return -1;
+		k->warm->all = all_fit(k->w, used);
+	}
+	rc = mdb_cursor_open(k->catalog.txn, k->w->catalog.dbi[T_SET], &k->sets);
+	if (rc)
+		return env_error(err, rc, &k->w->catalog, "cannot read the sets");
+	rc = mdb_cursor_open(images, k->w->images.dbi[T_CHUNK], &k->chunks);
+	if (rc) {
+		env_error(err, rc, &k->w->images, "cannot read the images");
+	} else {
+		rc = look_through(k, until, err);
+		mdb_cursor_close(k->chunks);
+	}
+	mdb_cursor_close(k->sets);
+	return err->code ? -1 : rc;
+}
+
+int store_warm_step(struct store_writer *w, struct store_warm *warm, int64_t slice_us, struct err *err)
+{
+	struct walk k = { .w = w, .warm = warm, .catalog = { .env = &w->catalog } };
+	int64_t until = clock_boot_us() + slice_us;
+	MDB_txn *images;
+	int rc;
+
+	if (writer_begin_read(w, &k.catalog.txn, &images, err))
+		return -1;
+	rc = with_cursors(&k, images, until, err);
+	mdb_txn_abort(images);
+	mdb_txn_abort(k.catalog.txn);
+	return rc;
+}
