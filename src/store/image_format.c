@@ -374,16 +374,17 @@ static void put_rr_head(uint8_t *p, uint16_t type, uint32_t ttl, uint16_t size)
 static int put_rdata(struct encoder *e, uint8_t *wire, size_t wire_at, uint16_t type,
 	const struct build_record *r, struct node_set *set, struct err *err)
 {
-	uint16_t at[4];
+	uint16_t at[RRTYPE_FIXED_NAMES];
 	bool compressible = false;
 	int additional = -1, names, i;
 	size_t from = 0, to = 0;
 	char mnemonic[16];
 
-	names = rrtype_rdata_names(type, r->rdata, r->size, at, 4, &compressible, &additional);
+	names = rrtype_rdata_names(type, r->rdata, r->size, at, RRTYPE_FIXED_NAMES, &compressible, &additional);
 	if (names < 0)
 		return err_set(err, ERR_PARSE, "%s: rdata of %u octets is malformed for the type", rrtype_to_text(type, mnemonic), r->size);
-	for (i = 0; i < names && i < 4; i++) {
+	/* HIP has more names: they are neither compressed nor looked up */
+	for (i = 0; i < names && i < RRTYPE_FIXED_NAMES; i++) {
 		const uint8_t *name = r->rdata + at[i];
 		size_t size = name_length(name, (size_t)r->size - at[i]), end = at[i] + size;
 		bool in_zone = size && name_is_at_or_below(name, size, e->apex, e->apex_size);

@@ -76,7 +76,8 @@ bool rrtype_from_text(const char *text, size_t size, uint16_t *type)
 /* Rdata as a row of fields, for the types whose rdata holds names; also for
  * those of a fixed length. Digits are fields of so many octets, 'n' a name,
  * 's' a character-string, 'r' the rest (may be empty), 'N' names up to the
- * end, 'g' the gateway of IPSECKEY, 'h' HIP up to its servers. */
+ * end, 'g' IPSECKEY (RFC 4025 2), 'm' AMTRELAY (RFC 8777 4.2), 'h' HIP up to
+ * its servers (RFC 8005 5). */
 static const struct layout {
 	uint16_t type;
 	bool compressible;
@@ -92,9 +93,27 @@ static const struct layout {
 	{ 33, false, 0, "6n" }, { 35, false, -1, "4sssn" }, { 36, false, 0, "2n" }, { 39, false, -1, "n" },
 	{ 45, false, -1, "g" }, { 46, false, -1, "882nr" }, { 47, false, -1, "nr" }, { 55, false, -1, "hN" },
 	{ 58, false, -1, "nn" }, { 64, false, 0, "2nr" }, { 65, false, 0, "2nr" }, { 107, false, -1, "2n" },
+	{ 260, false, -1, "m" },
 };
 
-struct name_list { uint16_t *at; unsigned max; int count; };
+/* other: rdata of the same size to compare with, or NULL; same: as far as
+ * the end of the last name, at compared. */
+struct name_list {
+	uint16_t *at;
+	unsigned max;
+	int count;
+	const uint8_t *other;
+	size_t compared;
+	bool same;
+};
+
+/* The octets up to a name, and the name. */
+static void compare_name(const struct cursor *c, size_t size, struct name_list *list)
+{
+	list->same = list->same && memcmp(c->base + list->compared, list->other + list->compared, c->at - list->compared) == 0 &&
+		name_equal(c->base + c->at, list->other + c->at, size);
+	list->compared = c->at + size;
+}
 
 static void take_name(struct cursor *c, struct name_list *list)
 {
@@ -104,19 +123,17 @@ static void take_name(struct cursor *c, struct name_list *list)
 		c->failed = true;
 		return;
 	}
+	if (list->other)
+		compare_name(c, size, list);
 	if ((unsigned)list->count < list->max)
 		list->at[list->count] = (uint16_t)c->at;
 	list->count++;
 	c->at += size;
 }
 
-static void take_gateway(struct cursor *c, struct name_list *list)
+/* An address, a name or nothing, as kind says. */
+static void take_gateway(struct cursor *c, unsigned kind, struct name_list *list)
 {
-	uint8_t kind;
-
-	cursor_get_u8(c);       /* precedence */
-	kind = cursor_get_u8(c);
-	cursor_get_u8(c);       /* algorithm */
 	if (kind == 1)
 		cursor_take(c, 4);
 	else if (kind == 2)
@@ -125,8 +142,24 @@ static void take_gateway(struct cursor *c, struct name_list *list)
 		take_name(c, list);
 	else if (kind != 0)
 		c->failed = true;
+}
+
+static void take_ipseckey(struct cursor *c, struct name_list *list)
+{
+	uint8_t kind;
+
+	cursor_get_u8(c);       /* precedence */
+	kind = cursor_get_u8(c);
+	cursor_get_u8(c);       /* algorithm */
+	take_gateway(c, kind, list);
 	if (!c->failed)
 		c->at = c->size;        /* the key */
+}
+
+static void take_amtrelay(struct cursor *c, struct name_list *list)
+{
+	cursor_get_u8(c);       /* precedence */
+	take_gateway(c, cursor_get_u8(c) & 0x7f, list);         /* beside the discovery bit */
 }
 
 static void take_hip(struct cursor *c)
@@ -157,7 +190,10 @@ static void take_field(struct cursor *c, char field, struct name_list *list)
 			take_name(c, list);
 		break;
 	case 'g':
-		take_gateway(c, list);
+		take_ipseckey(c, list);
+		break;
+	case 'm':
+		take_amtrelay(c, list);
 		break;
 	case 'h':
 		take_hip(c);
@@ -167,25 +203,48 @@ static void take_field(struct cursor *c, char field, struct name_list *list)
 	}
 }
 
+static const struct layout *layout_of(uint16_t type)
+{
+	for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
+		if (layouts[i].type == type)
+			return &layouts[i];
+	return NULL;
+}
+
+/* false: malformed. */
+static bool walk(const struct layout *layout, const uint8_t *rdata, size_t size, struct name_list *list)
+{
+	struct cursor c = cursor_over(rdata, size);
+
+	for (const char *f = layout->fields; *f; f++)
+		take_field(&c, *f, list);
+	return !c.failed && !cursor_left(&c);
+}
+
 int rrtype_rdata_names(uint16_t type, const uint8_t *rdata, size_t size, uint16_t *at, unsigned max,
 	bool *compressible, int *additional)
 {
-	struct name_list list = { .at = at, .max = max, .count = 0 };
-	struct cursor c = cursor_over(rdata, size);
-	const struct layout *layout = NULL;
+	struct name_list list = { .at = at, .max = max };
+	const struct layout *layout = layout_of(type);
 
 	*compressible = false;
 	*additional = -1;
-	for (size_t i = 0; i < sizeof layouts / sizeof layouts[0] && !layout; i++)
-		if (layouts[i].type == type)
-			layout = &layouts[i];
 	if (!layout)
 		return 0;
-	for (const char *f = layout->fields; *f; f++)
-		take_field(&c, *f, &list);
-	if (c.failed || cursor_left(&c) || (unsigned)list.count > max)
+	if (!walk(layout, rdata, size, &list))
 		return -1;
 	*compressible = layout->compressible;
 	*additional = layout->additional;
 	return list.count;
+}
+
+bool rrtype_rdata_equal(uint16_t type, const uint8_t *a, const uint8_t *b, size_t size)
+{
+	struct name_list list = { .other = b, .same = true };
+	const struct layout *layout = layout_of(type);
+
+	if (memcmp(a, b, size) == 0)
+		return true;
+	return layout && walk(layout, a, size, &list) && list.same &&
+		memcmp(a + list.compared, b + list.compared, size - list.compared) == 0;
 }

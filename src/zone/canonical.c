@@ -6,8 +6,6 @@
 #include "wire/name.h"
 #include "wire/rrtype.h"
 
-#define RECORD_NAMES 4          /* in one rdata */
-
 /* NS to PTR, MINFO, MX, RP, AFSDB, RT, SIG, PX, NXT, SRV, NAPTR, KX, DNAME and
  * RRSIG. Names in the rdata of all other types are octets like any (RFC 3597 7). */
 static bool names_are_lowered(uint16_t type)
@@ -31,13 +29,13 @@ static bool has_upper(const uint8_t *name, size_t size)
 
 const uint8_t *canonical_rdata(struct arena *arena, uint16_t type, const uint8_t *rdata, uint16_t size)
 {
-	uint16_t at[RECORD_NAMES];
+	uint16_t at[RRTYPE_FIXED_NAMES];
 	bool compressible;
 	uint8_t *copy = NULL;
 	int additional, names = 0;
 
 	if (names_are_lowered(type))
-		names = rrtype_rdata_names(type, rdata, size, at, RECORD_NAMES, &compressible, &additional);
+		names = rrtype_rdata_names(type, rdata, size, at, RRTYPE_FIXED_NAMES, &compressible, &additional);
 	for (int i = 0; i < names; i++) {
 		size_t n = name_length(rdata + at[i], (size_t)size - at[i]);
 

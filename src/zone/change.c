@@ -189,27 +189,7 @@ static struct touched *touch(struct change *c, const uint8_t *owner, size_t size
 
 static bool same_rdata(const struct change_record *r, uint16_t type, const uint8_t *rdata, size_t size)
 {
-	uint16_t at[4];
-	bool compressible;
-	int additional, names;
-
-	if (r->type != type || r->size != size)
-		return false;
-	if (memcmp(r->rdata, rdata, size) == 0)
-		return true;
-	/* names compare without regard to case, the octets around them with it */
-	names = rrtype_rdata_names(type, rdata, size, at, 4, &compressible, &additional);
-	for (size_t i = 0; i < size;) {
-		size_t length = 0;
-
-		for (int n = 0; n < names && n < 4; n++)
-			if (at[n] == i)
-				length = name_length(rdata + i, size - i);
-		if (length ? !name_equal(r->rdata + i, rdata + i, length) : r->rdata[i] != rdata[i])
-			return false;
-		i += length ? length : 1;
-	}
-	return true;
+	return r->type == type && r->size == size && rrtype_rdata_equal(type, r->rdata, rdata, size);
 }
 
 /* rdata NULL: every record of the type; type 0: every record. */

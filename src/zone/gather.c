@@ -20,7 +20,7 @@ struct gathered {
 /*
  * A message has 65535 octets; of these the header, the question and OPT take
  * up to 300. A record takes 12 octets beside its rdata, and in the image up to
- * 4 more for each name in it.
+ * 4 more for each name in it that is compressed or looked up.
  */
 #define RRSET_ROOM 65200
 #define RECORD_ROOM 12
@@ -44,10 +44,11 @@ void gather_free(struct gather *g)
 
 static uint16_t room_of_record(uint16_t type, const uint8_t *rdata, uint16_t size)
 {
-	uint16_t at[4];
 	bool compressible;
-	int additional, names = rrtype_rdata_names(type, rdata, size, at, 4, &compressible, &additional);
+	int additional, names = rrtype_rdata_names(type, rdata, size, NULL, 0, &compressible, &additional);
 
+	if (names > RRTYPE_FIXED_NAMES)
+		names = 0;
 	return (uint16_t)(RECORD_ROOM + (names > 0 ? names * NAME_ROOM : 0) + (size > RRSET_ROOM ? RRSET_ROOM : size));
 }
 

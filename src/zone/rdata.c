@@ -20,12 +20,13 @@
  * to the end, h hex to the end, l hex with a length octet ("-": none), B the
  * next hashed owner of NSEC3, T a bitmap of types to the end, G the gateway of
  * the type that stands two octets before in the rdata, k base64 or nothing.
- * (IPSECKEY is here because ldns 1.8 loses memory where it is malformed.)
+ * (IPSECKEY is here because ldns 1.8 loses memory where it is malformed,
+ * NSAP-PTR because it takes a string for the name of RFC 1348.)
  */
 static const struct { uint16_t type; const char *fields; } layouts[] = {
 	{ TYPE_A, "a" }, { TYPE_NS, "n" }, { TYPE_CNAME, "n" }, { TYPE_SOA, "nn4tttt" },
 	{ TYPE_PTR, "n" }, { 13 /* HINFO */, "ss" }, { TYPE_MX, "2n" }, { TYPE_TXT, "S" },
-	{ 17 /* RP */, "nn" }, { 18 /* AFDB */, "2n" }, { TYPE_AAAA, "6" }, { TYPE_SRV, "222n" },
+	{ 17 /* RP */, "nn" }, { 18 /* AFSDB */, "2n" }, { TYPE_NSAP_PTR, "n" }, { TYPE_AAAA, "6" }, { TYPE_SRV, "222n" },
 	{ TYPE_NAPTR, "22sssn" }, { 36 /* KX */, "2n" }, { TYPE_DNAME, "n" }, { TYPE_DS, "2A1h" },
 	{ 44 /* SSHFP */, "11h" }, { 45 /* IPSECKEY */, "111Gk" }, { TYPE_RRSIG, "YA14DD2nb" }, { TYPE_NSEC, "nT" }, { TYPE_DNSKEY, "21Ab" },
 	{ 49 /* DHCID */, "b" }, { TYPE_NSEC3, "112lBT" }, { TYPE_NSEC3PARAM, "112l" },
@@ -624,18 +625,18 @@ static int read_field(struct reader *r, char field)
 
 /* ---- by ldns -------------------------------------------------------------- */
 
+/* NULL: ldns does not know the type, or has another than a name in NSAP-PTR. */
 static const ldns_rr_descriptor *descriptor_of(uint16_t type)
 {
 	const ldns_rr_descriptor *d = ldns_rr_descript(type);
 
 	/* for what it does not know ldns gives a row of its own, with type 0 */
-	return d && d->_type == (ldns_rr_type)type ? d : NULL;
+	return d && d->_type == (ldns_rr_type)type && type != TYPE_NSAP_PTR ? d : NULL;
 }
 
 /* Rdata that came as octets: is it what the type wants? */
 static bool rdata_is_well_formed(uint16_t type, const uint8_t *rdata, size_t size)
 {
-	uint16_t at[4];
 	bool compressible;
 	int additional;
 	uint8_t *wire;
@@ -643,7 +644,7 @@ static bool rdata_is_well_formed(uint16_t type, const uint8_t *rdata, size_t siz
 	size_t used = 0, sum = 0;
 	bool good;
 
-	if (rrtype_rdata_names(type, rdata, size, at, 4, &compressible, &additional) < 0)
+	if (rrtype_rdata_names(type, rdata, size, NULL, 0, &compressible, &additional) < 0)
 		return false;
 	if (!descriptor_of(type))
 		return true;

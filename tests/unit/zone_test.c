@@ -585,6 +585,13 @@ static void test_change_errors(void **state)
 		"replace @ SOA ns1 hostmaster 77 14400 3600 1209600 300\n", false, &result), 0);
 	assert_int_equal(result.header.nodes, 0);
 	assert_int_equal(result.image_size, 0);
+	/* names are the same in any letter case, wherever they stand */
+	assert_int_equal(change_view(&l, "add h HIP 2 2001 AwEA a b c d e f\nadd h HIP 2 2001 AwEa a b c d e f\n"
+		"add i IPSECKEY 10 3 2 gw AAEC\n", false, &result), 0);
+	assert_int_equal(result.records, 3);
+	assert_int_equal(change_view(&l, "add h HIP 2 2001 AwEA a b C d e F\ndel i IPSECKEY 10 3 2 GW AAEC\n"
+		"del h HIP 2 2001 AwEA A b c d e F\n", false, &result), 0);
+	assert_int_equal(result.records, -2);
 	/* glue that goes is told */
 	assert_int_equal(change_view(&l, "del ns1 A\n", false, &result), 0);
 	assert_non_null(strstr(l.told.text, "apex-ns-address"));
