@@ -48,6 +48,7 @@ static ldns_key_list *make_key(const ldns_rdf *apex)
 {
 	FILE *f = fmemopen((void *)(uintptr_t)private_key, sizeof private_key - 1, "r");
 	ldns_key_list *keys = ldns_key_list_new();
+	ldns_rr *dnskey;
 	ldns_key *key;
 
 	if (ldns_key_new_frm_fp(&key, f) != LDNS_STATUS_OK)
@@ -57,6 +58,9 @@ static ldns_key_list *make_key(const ldns_rdf *apex)
 	ldns_key_set_flags(key, LDNS_KEY_ZONE_KEY | LDNS_KEY_SEP_KEY);
 	ldns_key_set_inception(key, INCEPTION);
 	ldns_key_set_expiration(key, EXPIRATION);
+	dnskey = ldns_key2rr(key);
+	ldns_key_set_keytag(key, ldns_calc_keytag(dnskey));
+	ldns_rr_free(dnskey);
 	ldns_key_list_push_key(keys, key);
 	return keys;
 }
@@ -120,7 +124,6 @@ void signed_zone_make(struct signed_zone *z, const char *origin, const char *tex
 		.keys = ldns_rr_list_new(), .kind = kind };
 	keys = make_key(z->apex);
 	dnskey = ldns_key2rr(ldns_key_list_key(keys, 0));
-	ldns_key_set_keytag(ldns_key_list_key(keys, 0), ldns_calc_keytag(dnskey));
 	ldns_rr_set_ttl(dnskey, 3600);
 	ldns_rr_list_push_rr(z->keys, dnskey);
 	for (size_t i = 0; i < ldns_rr_list_rr_count(z->plain); i++) {
@@ -141,6 +144,27 @@ void signed_zone_make(struct signed_zone *z, const char *origin, const char *tex
 	ldns_rr_list_deep_free(all);
 	ldns_dnssec_zone_deep_free(zone);
 	ldns_key_list_free(keys);
+}
+
+ldns_rr_list *signed_zone_soa(struct signed_zone *z, uint32_t serial)
+{
+	ldns_rr_list *soa = ldns_rr_list_new(), *sigs;
+	ldns_key_list *keys = make_key(z->apex);
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(z->plain); i++) {
+		ldns_rr *rr = ldns_rr_list_rr(z->plain, i);
+
+		if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA)
+			continue;
+		ldns_rdf_deep_free(ldns_rr_set_rdf(rr, ldns_native2rdf_int32(LDNS_RDF_TYPE_INT32, serial), 2));
+		ldns_rr_list_push_rr(soa, ldns_rr_clone(rr));
+	}
+	sigs = ldns_sign_public(soa, keys);
+	if (!sigs || !ldns_rr_list_cat(soa, sigs))
+		die("signing a SOA");
+	ldns_rr_list_free(sigs);
+	ldns_key_list_free(keys);
+	return soa;
 }
 
 void signed_zone_free(struct signed_zone *z)

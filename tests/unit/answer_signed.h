@@ -17,6 +17,9 @@ struct signed_zone {
 /* salt: hexadecimal, "" for none. */
 void signed_zone_make(struct signed_zone *, const char *origin, const char *text, enum sign_kind, uint16_t iterations,
 	const char *salt);
+/* The zone's SOA of another serial with its signature; the zone is to be served
+ * with it from now on. The list is the caller's. */
+ldns_rr_list *signed_zone_soa(struct signed_zone *, uint32_t serial);
 void signed_zone_free(struct signed_zone *);
 
 #endif
