@@ -7,6 +7,6 @@ INTEROP_TESTS = \
 	tests/interop/validate.py
 TESTS += $(INTEROP_TESTS)
 EXTRA_DIST += $(INTEROP_TESTS) tests/interop/ask.py tests/interop/differences.py tests/interop/judge.py \
-	tests/interop/servers.py tests/interop/zones.py
+	tests/interop/secondary.py tests/interop/servers.py tests/interop/zones.py
 
 $(INTEROP_TESTS:.py=.log): src/daemon/schwenkd src/tool/schwenk

@@ -327,7 +327,7 @@ class Zone:
             return f.read()
 
 
-def _run(argv, directory):
+def run(argv, directory):
     done = subprocess.run(argv, cwd=directory, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError('%s: %s%s' % (' '.join(argv), done.stdout, done.stderr))
@@ -337,7 +337,7 @@ def _run(argv, directory):
 def make_keys(apex, directory):
     """A KSK and a ZSK of ECDSA P-256: the base names of their files."""
     common = ['dnssec-keygen', '-q', '-a', 'ECDSAP256SHA256', '-K', directory]
-    return [_run(common + extra + [apex], directory).strip() for extra in (['-f', 'KSK'], [])]
+    return [run(common + extra + [apex], directory).strip() for extra in (['-f', 'KSK'], [])]
 
 
 def _sign_command(kind, apex, path, signed, keys):
@@ -362,7 +362,7 @@ def _escape(match):
 def sign(kind, apex, path, keys, directory):
     """The path of the signed zone; kind: nsec, optout (by BIND), nsec3, ldns-optout (by ldns)."""
     signed = path + '.signed'
-    _run(_sign_command(kind, apex.rstrip('.') + '.', path, signed, keys), directory)
+    run(_sign_command(kind, apex.rstrip('.') + '.', path, signed, keys), directory)
     with open(signed, 'r+', encoding='latin-1') as f:
         text = _BARE.sub(_escape, f.read())
         f.seek(0)
@@ -387,7 +387,7 @@ def make(apex, text, kind, directory, ds=(), keys=None):
         zone.keys = keys or make_keys(apex.rstrip('.') + '.', directory)
         _append_keys(path, zone.keys, directory)
         zone.path = sign(kind, apex, path, zone.keys, directory)
-        zone.ds = _run(['dnssec-dsfromkey', '-2', zone.keys[0] + '.key'], directory).splitlines()
+        zone.ds = run(['dnssec-dsfromkey', '-2', zone.keys[0] + '.key'], directory).splitlines()
     return zone
 
 
