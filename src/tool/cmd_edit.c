@@ -105,7 +105,8 @@ int command_record_apply(struct tool *tool, const struct args *args)
 
 struct edit {
 	char target[NAME_TEXT_MAX];     /* ZONE[@SET] */
-	char hash[128];                 /* of what is edited */
+	json_t *set;                    /* what is edited, as `sets` has it; NULL: not found */
+	char hash[128];                 /* of it */
 	char dir[256], text[600], original[600];
 	char kept[700];                 /* says where the text is */
 	bool keep;                      /* the text is not to be lost */
@@ -126,8 +127,11 @@ static int find_hash(struct tool *tool, struct edit *edit)
 		return status;
 	json_array_foreach(json_object_get(reply, "sets"), i, set)
 		if (!*name || strcmp(name, "live") == 0 ? reply_true(set, "live")
-			: strcmp(name, "previous") == 0 ? reply_true(set, "previous") : strcmp(name, reply_text(set, "name")) == 0)
+			: strcmp(name, "previous") == 0 ? reply_true(set, "previous") : strcmp(name, reply_text(set, "name")) == 0) {
+			json_decref(edit->set);
+			edit->set = json_incref(set);
 			snprintf(edit->hash, sizeof edit->hash, "%s", reply_text(set, "hash"));
+		}
 	json_decref(reply);
 	return STATUS_DONE;
 }
@@ -307,6 +311,37 @@ static int apply(struct tool *tool, const struct args *args, struct edit *edit)
 	return status;
 }
 
+/* The text came back as it was. With --json as the daemon says it of an import
+ * that changes nothing; it was not asked, for what may break rules need not be
+ * repaired at once. */
+static int nothing_edited(struct tool *tool, const struct edit *edit)
+{
+	json_t *request, *reply;
+	char zone[NAME_TEXT_MAX], name[64];
+	int status;
+
+	if (!tool->json) {
+		tool_note(tool, "%s: nothing was edited", edit->target);
+		return STATUS_DONE;
+	}
+	names_split(edit->target, zone, name);
+	request = session_request("zone-show");
+	json_object_set_new(request, "zone", json_string(zone));
+	status = session_ask(tool, request, -1, NULL, &reply);
+	if (status != STATUS_DONE)
+		return status;
+	json_object_set_new(reply, "outcome", json_string("unchanged"));
+	json_object_set(reply, "set", edit->set);
+	json_object_set(reply, "serial", json_object_get(json_object_get(reply, "zone"), "serial"));
+	json_object_set_new(reply, "changed_rrsets", json_integer(0));
+	json_object_set_new(reply, "errors", json_integer(0));
+	json_object_set_new(reply, "warnings", json_integer(0));
+	json_object_del(reply, "zone");
+	tool_print_json(tool, reply);
+	json_decref(reply);
+	return STATUS_DONE;
+}
+
 static int edit_loop(struct tool *tool, const struct args *args, struct edit *edit)
 {
 	for (;;) {
@@ -318,8 +353,7 @@ static int edit_loop(struct tool *tool, const struct args *args, struct edit *ed
 			return tool_fail(tool, STATUS_REFUSED, ERR_SYSTEM, "the editor failed: nothing was changed");
 		if (same_text(edit->original, edit->text)) {
 			edit->keep = false;
-			tool_note(tool, "%s: nothing was edited", edit->target);
-			return STATUS_DONE;
+			return nothing_edited(tool, edit);
 		}
 		edit->keep = true;
 		session_if_interrupted(edit->original, edit->kept);
@@ -368,5 +402,6 @@ int command_edit(struct tool *tool, const struct args *args)
 	if (status == STATUS_DONE)
 		status = edit_loop(tool, args, &edit);
 	clean_up(tool, &edit);
+	json_decref(edit.set);
 	return status;
 }

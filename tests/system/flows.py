@@ -113,6 +113,17 @@ def edit():
         with open(d.file('text', s.marked_zone(ZONE, 1, 3))) as f:
             d.must('edit', [f.fileno()], set=ZONE, expect=before)
         s.equal((d.udp('n2.' + ZONE).rcode, d.udp('n3.' + ZONE).rcode), ('NOERROR', 'NXDOMAIN'), 'the new text')
+        # nothing edited: said with --json, too, as an import says it
+        for where, serial in ((ZONE, d.served_serial(ZONE)), (ZONE + '@old', d.served_serial(ZONE))):
+            for editor in ('true', 'touch'):
+                reply = d.run('edit', where, env={'EDITOR': editor, 'VISUAL': editor})
+                s.equal((reply['v'], reply['ok'], reply['outcome'], reply['serial'], reply['errors'], reply.get('problems', [])),
+                        (1, True, 'unchanged', serial, 0, []), 'edit without a change')
+                s.equal((reply['set']['name'], reply['set']['live']), ('old', True), 'the set')
+        same = d.file('same', '#!/bin/sh\necho "; a comment" >> "$1"\n')
+        os.chmod(same, stat.S_IRWXU)
+        reply = d.run('edit', ZONE, env={'EDITOR': same, 'VISUAL': same})
+        s.equal((reply['v'], reply['outcome'], reply['set']['name']), (1, 'unchanged', 'old'), 'the same records')
         d.fsck()
 
 
