@@ -26,6 +26,7 @@ SYSTEM_TESTS = \
 	tests/system/staging.py \
 	tests/system/start.py \
 	tests/system/tcp.py \
+	tests/system/tour.py \
 	tests/system/unread.py \
 	tests/system/way_back.py
 TESTS += $(SYSTEM_TESTS)
