@@ -1,7 +1,7 @@
 /*
  * A directory's import, main's end: the loader's slices go to the writer one
  * after the other, each into the history entry that the first one made; then
- * zones without a file are removed, a few at a time; then, when every worker
+ * zones without a file are removed, by one command; then, when every worker
  * has begun a snapshot since, the client hears what became of all of them.
  *
  * What is in stays in, whatever happens afterwards: a directory is many
@@ -18,7 +18,7 @@
 
 #define SLICES_MAX  4           /* from the loader, which waits after its second */
 #define LISTED_MAX  1000        /* failures by name */
-#define PRUNE_BATCH 16          /* zones removed in one transaction: it is one of the writer's "now" */
+#define RAISED_MAX  100         /* zones whose serial was raised, by name */
 
 struct slice { json_t *meta; int fd; };
 
@@ -28,10 +28,10 @@ struct portfolio_job {
 	unsigned slice_count;
 	bool writing;
 	uint64_t switch_id;
-	uint64_t done, live, unchanged, staged, failures;
-	json_t *failed, *removed;
+	uint64_t done, live, unchanged, staged, failures, raises;
+	json_t *failed, *removed, *raised;
 	json_t *result;                 /* the loader's; NULL: it has not said it yet */
-	size_t pruned;
+	bool pruned;
 	bool broken;                    /* no more is taken in */
 	struct err why;                 /* then */
 	bool unconfirmed;               /* a barrier did not pass */
@@ -45,7 +45,7 @@ int portfolio_begin_job(struct job *job, struct err *err)
 	struct portfolio_job *p = calloc(1, sizeof *p);
 
 	job->portfolio = p;
-	if (!p || !(p->failed = json_array()) || !(p->removed = json_array()))
+	if (!p || !(p->failed = json_array()) || !(p->removed = json_array()) || !(p->raised = json_array()))
 		return err_set(err, ERR_NOMEM, "no memory for a directory");
 	if (snapshot_begin(d->reader, err) < 0)
 		return -1;
@@ -76,6 +76,7 @@ void portfolio_free(struct job *job)
 		slice_free(&p->slices[i]);
 	json_decref(p->failed);
 	json_decref(p->removed);
+	json_decref(p->raised);
 	json_decref(p->result);
 	free(p);
 	job->portfolio = NULL;
@@ -134,6 +135,17 @@ static void want_barrier(struct job *job, const json_t *result)
 	barrier_begin(job_daemon(job), (uint64_t)json_integer_value(json_object_get(result, "committed")), on_passed, NULL, job);
 }
 
+/* ---- raised serials --------------------------------------------------------------------- */
+
+static void count_raised(struct portfolio_job *p, json_t *zone, const json_t *result)
+{
+	json_t *own = json_object_get(result, "own_serial");
+
+	if (own && p->raises++ < RAISED_MAX)
+		json_array_append_new(p->raised, json_pack("{s:O,s:O,s:O}", "zone", zone, "own_serial", own,
+			"serial", json_object_get(result, "serial")));
+}
+
 /* ---- slices ----------------------------------------------------------------------------- */
 
 static void count_zone(struct portfolio_job *p, json_t *meta, json_t *result)
@@ -148,6 +160,7 @@ static void count_zone(struct portfolio_job *p, json_t *meta, json_t *result)
 		outcome = "error";
 	if (strcmp(outcome, "live") == 0) {
 		p->live++;
+		count_raised(p, zone, result);
 	} else if (strcmp(outcome, "staged") == 0) {
 		p->staged++;
 	} else if (strcmp(outcome, "unchanged") == 0) {
@@ -243,38 +256,34 @@ void portfolio_slice(struct job *job, json_t *meta, int fd)
 
 /* ---- zones whose file is gone -------------------------------------------------------------- */
 
-static json_t *prune_batch(const struct portfolio_job *p)
+static json_t *to_prune(const struct portfolio_job *p)
 {
-	json_t *all = json_object_get(p->result, "prune"), *batch = json_array();
-
-	for (size_t i = 0; i < PRUNE_BATCH && p->pruned + i < json_array_size(all); i++)
-		json_array_append(batch, json_array_get(all, p->pruned + i));
-	return batch;
+	return json_object_get(p->result, "prune");
 }
 
-static bool is_pruned(const struct portfolio_job *p)
+/* Those that could not be removed, each with its reason; all, where the command failed. */
+static void add_prune_failures(struct portfolio_job *p, const json_t *result)
 {
-	return p->broken || p->pruned >= json_array_size(json_object_get(p->result, "prune"));
+	json_t *file = json_string("--prune"), *failed = json_object_get(result, "failed"), *one;
+	bool ok = json_is_true(json_object_get(result, "ok"));
+	size_t i;
+
+	json_array_foreach(ok ? failed : to_prune(p), i, one)
+		add_failure(p, ok ? json_object_get(one, "zone") : one, file, json_object_get(ok ? one : result, "error"));
+	json_decref(file);
 }
 
 static void on_pruned(void *arg, json_t *result)
 {
 	struct job *job = arg;
 	struct portfolio_job *p = job->portfolio;
-	json_t *batch = prune_batch(p), *zone, *file = json_string("--prune");
-	size_t i;
+	json_t *removed = json_object_get(result, "zones");
 
 	job->callbacks--;
 	p->writing = false;
-	json_array_foreach(batch, i, zone) {
-		if (json_is_true(json_object_get(result, "ok")))
-			json_array_append(p->removed, zone);
-		else
-			add_failure(p, zone, file, json_object_get(result, "error"));
-	}
-	p->pruned += json_array_size(batch);
-	json_decref(batch);
-	json_decref(file);
+	if (json_is_true(json_object_get(result, "ok")) && removed)
+		json_array_extend(p->removed, removed);
+	add_prune_failures(p, result);
 	go_on(job);
 	job_settle(job);
 }
@@ -283,9 +292,10 @@ static void prune(struct job *job)
 {
 	struct portfolio_job *p = job->portfolio;
 	const char *note = json_string_value(json_object_get(job->json, "note"));
-	json_t *request = json_pack("{s:s,s:o,s:O,s:s}", "command", "zone-remove", "zones", prune_batch(p), "who", job->who,
-		"note", note ? note : "pruned: its file is gone");
+	json_t *request = json_pack("{s:s,s:O,s:O,s:s,s:b}", "command", "zone-remove", "zones", to_prune(p), "who", job->who,
+		"note", note ? note : "pruned: its file is gone", "each", true);
 
+	p->pruned = true;
 	p->writing = true;
 	job->callbacks++;
 	writer_request(job_daemon(job), request, NULL, 0, NULL, on_pruned, job);
@@ -321,10 +331,11 @@ static json_t *result_json(struct portfolio_job *p)
 {
 	static const char *const loaders[] = { "records", "warnings", "dropped" };
 	json_t *zones = json_object_get(p->result, "zones");
-	json_t *reply = json_pack("{s:o,s:I,s:I,s:I,s:O,s:O,s:I,s:o}",
+	json_t *reply = json_pack("{s:o,s:I,s:I,s:I,s:O,s:O,s:I,s:o,s:O,s:I}",
 		"zones", zones ? json_incref(zones) : json_integer((json_int_t)p->done), "live", (json_int_t)p->live,
 		"unchanged", (json_int_t)p->unchanged, "staged", (json_int_t)p->staged, "removed", p->removed,
-		"failed", p->failed, "failures", (json_int_t)p->failures, "switch", number_or_null(p->switch_id));
+		"failed", p->failed, "failures", (json_int_t)p->failures, "switch", number_or_null(p->switch_id),
+		"raised", p->raised, "raises", (json_int_t)p->raises);
 
 	for (size_t i = 0; i < sizeof loaders / sizeof loaders[0]; i++) {
 		json_t *n = json_object_get(p->result, loaders[i]);
@@ -368,7 +379,7 @@ static void go_on(struct job *job)
 		write_slice(job);
 	else if (!p->result && !p->broken)
 		return;
-	else if (!is_pruned(p))
+	else if (!p->broken && !p->pruned && json_array_size(to_prune(p)))
 		prune(job);
 	else if (!job->callbacks)
 		finish(job);

@@ -5,7 +5,8 @@
  * tried in transactions that are given up, so that a command with a mistake
  * in it changes nothing; in the second it is done, into one history entry.
  * Between two slices anything may be committed: whom that made impossible is
- * left out and named.
+ * left out and named. With "each" in a request of main's own every name is for
+ * itself: there is no first round.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +369,7 @@ bool many_is_bulk(const json_t *request)
 {
 	const struct many *m = many_of(request);
 
-	return m && json_array_size(json_object_get(request, m->list)) > NOW_MAX;
+	return m && (json_array_size(json_object_get(request, m->list)) > NOW_MAX || json_is_true(json_object_get(request, "each")));
 }
 
 struct bulk *many_begin(struct pending *p)
@@ -381,6 +382,7 @@ struct bulk *many_begin(struct pending *p)
 	job->many = many_of(p->json);
 	job->id = p->id;
 	job->json = json_incref(p->json);
+	job->tried = json_is_true(json_object_get(p->json, "each"));
 	job->seen = json_object();
 	job->done = json_array();
 	job->failed = json_array();

@@ -24,6 +24,7 @@ struct item {
 	struct intake intake;           /* its fd is the slice's */
 	struct image_header *header;    /* of what is in */
 	char set_name[SET_NAME_MAX + 1];
+	uint32_t own_serial, served_serial;     /* of what is live now */
 	struct err err;
 };
 
@@ -196,6 +197,7 @@ static int finish_item(struct catalog_txn *txn, struct item *item)
 	    import_finish(txn, item->set, &item->claim, &h, item->intake.image, item->intake.size, &set, &item->err) < 0)
 		return -1;
 	memcpy(item->set_name, set.name, sizeof item->set_name);
+	item->own_serial = item->served_serial = set.soa_serial;
 	item->state = ITEM_DONE;
 	return 0;
 }
@@ -214,6 +216,21 @@ static bool still_wanted(struct catalog_txn *txn, struct item *item)
 	return !item->err.code;
 }
 
+static bool goes_live(const struct item *item)
+{
+	return item->state == ITEM_DONE && !item->claim.failed && !item->claim.set;
+}
+
+/* The result has the zones in the order in which they were named. */
+static void take_serials(struct slice *s, const struct switch_result *result)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count && n < result->count; i++)
+		if (goes_live(&s->items[i]))
+			s->items[i].served_serial = result->items[n++].member.to_serial;
+}
+
 static int switch_items(struct catalog_txn *txn, struct slice *s, uint64_t *id, struct err *err)
 {
 	struct switch_item *items = calloc(s->count, sizeof *items);
@@ -228,7 +245,7 @@ static int switch_items(struct catalog_txn *txn, struct slice *s, uint64_t *id, 
 	for (size_t i = 0; i < s->count; i++) {
 		struct item *item = &s->items[i];
 
-		if (item->state != ITEM_DONE || item->claim.failed || item->claim.set)
+		if (!goes_live(item))
 			continue;
 		memcpy(items[request.count].apex, item->zone.apex, item->zone.apex_size);
 		items[request.count].apex_size = item->zone.apex_size;
@@ -238,6 +255,8 @@ static int switch_items(struct catalog_txn *txn, struct slice *s, uint64_t *id, 
 	if (request.count)
 		status = catalog_switch(txn, &request, &result, err);
 	*id = result.id;
+	if (status == 0)
+		take_serials(s, &result);
 	switch_result_free(&result);
 	free(items);
 	return status;
@@ -252,6 +271,9 @@ static json_t *item_json(const struct item *item)
 	if (item->state == ITEM_UNCHANGED || item->state == ITEM_DONE) {
 		json_object_set_new(json, "outcome", json_string(item->state == ITEM_UNCHANGED ? "unchanged" :
 			item->claim.failed ? "failed" : item->claim.set ? "staged" : "live"));
+		if (item->own_serial != item->served_serial)
+			json_object_update_new(json, json_pack("{s:I,s:I}", "own_serial", (json_int_t)item->own_serial,
+				"serial", (json_int_t)item->served_serial));
 		return json;
 	}
 	err_set(&err, ERR_INTERNAL, "no reason was given");

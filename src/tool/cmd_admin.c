@@ -144,7 +144,7 @@ int command_backup(struct tool *tool, const struct args *args)
 int command_fsck(struct tool *tool, const struct args *args)
 {
 	json_t *reply, *problem;
-	char zones[32], sets[32], nodes[32], records[32];
+	char zones[COUNT_TEXT], sets[COUNT_TEXT], nodes[COUNT_TEXT], records[COUNT_TEXT], problems[COUNT_TEXT];
 	size_t i, bad;
 	int status = session_ask(tool, session_request("fsck"), -1, NULL, &reply);
 
@@ -157,10 +157,11 @@ int command_fsck(struct tool *tool, const struct args *args)
 			putc('\n', tool->say);
 		}
 		if (!tool->quiet)
-			fprintf(tool->out, "%s zones, %s sets, %s nodes, %s records: %zu problem%s\n",
-				terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "sets"), sets),
-				terminal_number(reply_number(reply, "nodes"), nodes), terminal_number(reply_number(reply, "records"), records),
-				bad, bad == 1 ? "" : "s");
+			fprintf(tool->out, "%s, %s, %s, %s: %s\n", terminal_count(reply_number(reply, "zones"), "zone", zones),
+				terminal_count(reply_number(reply, "sets"), "set", sets),
+				terminal_count(reply_number(reply, "nodes"), "node", nodes),
+				terminal_count(reply_number(reply, "records"), "record", records),
+				terminal_count((int64_t)bad, "problem", problems));
 	}
 	json_decref(reply);
 	return bad ? STATUS_REFUSED : STATUS_DONE;

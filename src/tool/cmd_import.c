@@ -12,6 +12,8 @@
 #include "tool/table.h"
 #include "tool/terminal.h"
 
+#define RAISED_SHOWN 10         /* zones of a directory whose serial was raised */
+
 struct import {
 	struct files_base base;
 	struct files_list list;
@@ -41,6 +43,12 @@ static void add_options(json_t *request, const struct args *args)
 		json_object_set_new(request, "note", json_string(args_get(args, "note")));
 }
 
+static void note_raised(struct tool *tool, const char *zone, int64_t own, int64_t served)
+{
+	tool_note(tool, "notice: %s%sthe text's serial %lld is not ahead of what was served: it was raised to %lld", zone,
+		*zone ? ": " : "", (long long)own, (long long)served);
+}
+
 /* An ordinary reload; nothing is held, but there is a way back. */
 static void show_live(struct tool *tool, const char *set, const char *records, const json_t *reply)
 {
@@ -48,10 +56,9 @@ static void show_live(struct tool *tool, const char *set, const char *records, c
 	const json_t *own = json_object_get(json_object_get(reply, "set"), "serial");
 	int64_t served = reply_number(reply, "serial");
 
-	tool_note(tool, "%s: live, %s records, serial %lld", set, records, (long long)served);
+	tool_note(tool, "%s: live, %s, serial %lld", set, records, (long long)served);
 	if (own && json_integer_value(own) != served)
-		tool_note(tool, "notice: the text's serial %lld is not ahead of what was served: it was raised to %lld",
-			(long long)json_integer_value(own), (long long)served);
+		note_raised(tool, "", json_integer_value(own), served);
 	if (back)
 		tool_note(tool, "back: %s", back);
 	free(back);
@@ -62,17 +69,17 @@ static int show_imported(struct tool *tool, const json_t *reply, const char *zon
 {
 	const json_t *set = json_object_get(reply, "set");
 	const char *outcome = reply_text(reply, "outcome"), *name = reply_text(set, "set");
-	char records[32], dropped[32];
+	char records[COUNT_TEXT], dropped[COUNT_TEXT], rules[COUNT_TEXT];
 	const char *shown = *name ? name : zone;
 	char plain[NAME_TEXT_MAX + 32], *cutover;
 
-	terminal_number(reply_number(set, "records"), records);
+	terminal_count(reply_number(set, "records"), "record", records);
 	if (reply_number(reply, "dropped") > 0)
-		tool_note(tool, "%s records that break a rule were left out", terminal_number(reply_number(reply, "dropped"), dropped));
+		tool_note(tool, "left out by --drop: %s", terminal_count(reply_number(reply, "dropped"), "record", dropped));
 	if (strcmp(outcome, "failed") == 0)
-		tool_fail(tool, STATUS_REFUSED, ERR_RULE, "%s breaks %lld rule%s and cannot be switched to: repair it by 'schwenk edit %s', "
-			"import it anew, or leave records out by --drop RULE", shown, (long long)reply_number(reply, "errors"),
-			reply_number(reply, "errors") == 1 ? "" : "s", shown);
+		tool_fail(tool, STATUS_REFUSED, ERR_RULE, "%s breaks rules in %s and cannot be switched to: repair it by 'schwenk edit %s', "
+			"import it anew, or leave records out by --drop RULE", shown,
+			terminal_count(reply_number(reply, "errors"), "place", rules), shown);
 	else if (strcmp(outcome, "unchanged") == 0)
 		tool_note(tool, "%s: unchanged", shown);
 	else if (strcmp(outcome, "live") == 0)
@@ -80,7 +87,7 @@ static int show_imported(struct tool *tool, const json_t *reply, const char *zon
 	else {
 		snprintf(plain, sizeof plain, "schwenk cutover %s", shown);
 		cutover = show_command(tool, plain);
-		tool_note(tool, "%s: staged, %s records; live by: %s", shown, records, cutover ? cutover : plain);
+		tool_note(tool, "%s: staged, %s; live by: %s", shown, records, cutover ? cutover : plain);
 		free(cutover);
 	}
 	return strcmp(outcome, "failed") == 0 ? STATUS_REFUSED : STATUS_DONE;
@@ -131,10 +138,10 @@ static int import_file(struct tool *tool, const struct args *args)
 static int import_soa(struct tool *tool, const struct args *args)
 {
 	const char *path = args_get(args, "soa");
-	char target[NAME_TEXT_MAX], spares[96];
+	char target[NAME_TEXT_MAX], added[COUNT_TEXT], spares[96];
 	struct err err = ERR_INIT;
 	json_t *request, *reply;
-	int64_t size, added;
+	int64_t size;
 	int fd, status;
 
 	if (names_set(args->arg[0], NULL, true, target, &err) < 0)
@@ -149,11 +156,9 @@ static int import_soa(struct tool *tool, const struct args *args)
 	close(fd);
 	if (status != STATUS_DONE)
 		return status;
-	if (!tool_print_json(tool, reply)) {
-		added = reply_number(reply, "added");
-		tool_note(tool, "%s: %lld spare SOA%s added; %s", target, (long long)added, added == 1 ? "" : "s",
+	if (!tool_print_json(tool, reply))
+		tool_note(tool, "%s: %s added; %s", target, terminal_count(reply_number(reply, "added"), "spare SOA", added),
 			show_spares(json_object_get(json_object_get(reply, "set"), "spares"), spares));
-	}
 	json_decref(reply);
 	return STATUS_DONE;
 }
@@ -192,19 +197,35 @@ static int send_files(void *arg, struct tool *tool, unsigned n, struct err *err)
 	return 0;
 }
 
+static void show_raised(struct tool *tool, const json_t *reply)
+{
+	const json_t *raised = json_object_get(reply, "raised"), *one;
+	int64_t more = reply_number(reply, "raises") - RAISED_SHOWN;
+	char name[NAME_TEXT_MAX], number[COUNT_TEXT];
+	size_t i;
+
+	json_array_foreach(raised, i, one)
+		if (i < RAISED_SHOWN)
+			note_raised(tool, names_show(tool, reply_text(one, "zone"), name), reply_number(one, "own_serial"),
+				reply_number(one, "serial"));
+	if (more > 0)
+		tool_note(tool, "notice: the same for %s", terminal_count(more, "more zone", number));
+}
+
 static int show_directory(struct tool *tool, const json_t *reply)
 {
 	const json_t *removed = json_object_get(reply, "removed"), *one;
 	int64_t failures = reply_number(reply, "failures"), named = (int64_t)json_array_size(json_object_get(reply, "failed"));
-	char zones[32], live[32], same[32], staged[32], number[32];
+	char zones[COUNT_TEXT], live[32], same[32], staged[32], number[32];
 	size_t i;
 
-	tool_note(tool, "%s zones: %s live, %s staged, %s unchanged, %zu removed, %s failed",
-		terminal_number(reply_number(reply, "zones"), zones), terminal_number(reply_number(reply, "live"), live),
+	tool_note(tool, "%s: %s live, %s staged, %s unchanged, %zu removed, %s failed",
+		terminal_count(reply_number(reply, "zones"), "zone", zones), terminal_number(reply_number(reply, "live"), live),
 		terminal_number(reply_number(reply, "staged"), staged), terminal_number(reply_number(reply, "unchanged"), same),
 		json_array_size(removed), terminal_number(failures < named ? named : failures, number));
 	json_array_foreach(removed, i, one)
 		tool_note(tool, "removed: %s", json_string_value(one) ? json_string_value(one) : "");
+	show_raised(tool, reply);
 	return show_failed(tool, reply);
 }
 

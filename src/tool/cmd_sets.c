@@ -72,6 +72,7 @@ int command_drop(struct tool *tool, const struct args *args)
 	int status = STATUS_DONE;
 	json_t *sets = names_sets_or_group(tool, args, &status), *request, *reply;
 	size_t n = json_array_size(sets);
+	char dropped[COUNT_TEXT];
 
 	if (!sets)
 		return status;
@@ -82,7 +83,7 @@ int command_drop(struct tool *tool, const struct args *args)
 		return status;
 	n = json_object_get(reply, "failed") ? json_array_size(json_object_get(reply, "dropped")) : n;
 	if (!tool_print_json(tool, reply))
-		tool_note(tool, "%zu set%s dropped; the space comes back in the background", n, n == 1 ? "" : "s");
+		tool_note(tool, "%s dropped; the space comes back in the background", terminal_count((int64_t)n, "set", dropped));
 	status = show_failed(tool, reply);
 	json_decref(reply);
 	return status;
@@ -91,14 +92,14 @@ int command_drop(struct tool *tool, const struct args *args)
 /* Here the problems are what was asked for: on out, and with -q, too. */
 static void show_check(struct tool *tool, const char *set, const json_t *reply)
 {
-	int64_t rules = reply_number(reply, "rules"), warnings = reply_number(reply, "warnings");
+	char rules[COUNT_TEXT], warnings[COUNT_TEXT];
 	const json_t *problem;
 	size_t i;
 
 	json_array_foreach(json_object_get(reply, "problems"), i, problem)
 		show_problem(tool, tool->out, problem);
-	fprintf(tool->out, "%s: %lld error%s, %lld warning%s\n", set, (long long)rules, rules == 1 ? "" : "s",
-		(long long)warnings, warnings == 1 ? "" : "s");
+	fprintf(tool->out, "%s: %s, %s\n", set, terminal_count(reply_number(reply, "rules"), "error", rules),
+		terminal_count(reply_number(reply, "warnings"), "warning", warnings));
 }
 
 int command_check(struct tool *tool, const struct args *args)

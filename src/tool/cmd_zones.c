@@ -172,7 +172,7 @@ int command_zone_remove(struct tool *tool, const struct args *args)
 {
 	int status = STATUS_DONE;
 	json_t *zones = names_zones_or_group(tool, args, &status), *request;
-	char text[NAME_TEXT_MAX + 96];
+	char text[NAME_TEXT_MAX + 96], count[COUNT_TEXT];
 	size_t n = json_array_size(zones);
 
 	if (!zones)
@@ -184,7 +184,8 @@ int command_zone_remove(struct tool *tool, const struct args *args)
 			snprintf(text, sizeof text, "Remove %s with all its sets? There is no way back. [y/n]",
 				json_string_value(json_array_get(zones, 0)));
 		else
-			snprintf(text, sizeof text, "Remove %zu zones with all their sets? There is no way back. [y/n]", n);
+			snprintf(text, sizeof text, "Remove %s with all their sets? There is no way back. [y/n]",
+				terminal_count((int64_t)n, "zone", count));
 		answer = terminal_ask(tool, text, "yYnN");
 		if (answer != 'y' && answer != 'Y') {
 			json_decref(zones);
@@ -192,7 +193,7 @@ int command_zone_remove(struct tool *tool, const struct args *args)
 				: tool_fail(tool, STATUS_USAGE, ERR_BAD_REQUEST, "nothing was removed: without an answer, --yes is wanted");
 		}
 	}
-	snprintf(text, sizeof text, "%zu zone%s removed", n, n == 1 ? "" : "s");
+	snprintf(text, sizeof text, "%s removed", terminal_count((int64_t)n, "zone", count));
 	request = session_request("zone-remove");
 	json_object_set_new(request, "zones", zones);
 	set_text(request, "note", args_get(args, "note"));

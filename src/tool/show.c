@@ -129,7 +129,7 @@ void show_line(struct tool *tool, const char *label, const char *value)
 
 static void show_held(struct tool *tool, const json_t *held)
 {
-	char time[32], members[32], text[256], *back;
+	char time[32], members[COUNT_TEXT], text[256], *back;
 	const char *group = reply_text(held, "group");
 
 	if (!json_is_object(held))
@@ -138,7 +138,7 @@ static void show_held(struct tool *tool, const json_t *held)
 	snprintf(text, sizeof text, "since %s by %s, switch %lld", terminal_time(reply_text(held, "since"), time),
 		*reply_text(held, "by") ? reply_text(held, "by") : "?", (long long)reply_number(held, "switch"));
 	show_line(tool, "held", text);
-	snprintf(text, sizeof text, "%.63s (%s zones)", group, terminal_number(reply_number(held, "members"), members));
+	snprintf(text, sizeof text, "%.63s (%s)", group, terminal_count(reply_number(held, "members"), "zone", members));
 	show_line(tool, "of group", *group ? text : "");
 	show_line(tool, "back", back ? back : reply_text(held, "back"));
 	free(back);
@@ -208,10 +208,10 @@ static void history_what(struct tool *tool, const json_t *entry, char *buf, size
 	const json_t *zones = json_object_get(entry, "zones"), *first = json_array_get(zones, 0);
 	int64_t members = reply_number(entry, "members");
 	const char *group = reply_text(entry, "group"), *from = reply_text(first, "from"), *to = reply_text(first, "to");
-	char name[NAME_TEXT_MAX];
+	char name[NAME_TEXT_MAX], count[COUNT_TEXT];
 
 	if (members > 1 && *group)
-		snprintf(buf, size, "group %s (%lld zones)", group, (long long)members);
+		snprintf(buf, size, "group %s (%s)", group, terminal_count(members, "zone", count));
 	else if (members > 1)
 		snprintf(buf, size, "%s and %lld more", names_show(tool, reply_text(first, "zone"), name), (long long)members - 1);
 	else if ((*to || *from) && strcmp(from, to) != 0)

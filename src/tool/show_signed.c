@@ -29,10 +29,11 @@ char *show_until(const char *until, char buf[96])
 char *show_spares(const json_t *spares, char buf[96])
 {
 	json_int_t n = json_integer_value(spares);
+	char count[COUNT_TEXT];
 
 	buf[0] = '\0';
 	if (json_is_integer(spares))
-		snprintf(buf, 96, n ? "%lld spare SOA%s left" : "no spare SOA left", (long long)n, n == 1 ? "" : "s");
+		snprintf(buf, 96, "%s left", n ? terminal_count(n, "spare SOA", count) : "no spare SOA");
 	return buf;
 }
 

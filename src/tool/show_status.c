@@ -24,7 +24,7 @@ static void status_processes(struct tool *tool, const json_t *reply)
 {
 	const json_t *workers = json_object_get(reply, "workers"), *worker;
 	int64_t restarts = 0;
-	char text[128], number[32];
+	char text[128], number[COUNT_TEXT];
 	size_t i, away = 0;
 
 	json_array_foreach(workers, i, worker) {
@@ -35,8 +35,8 @@ static void status_processes(struct tool *tool, const json_t *reply)
 	if (away)
 		snprintf(text + strlen(text), sizeof text - strlen(text), ", %zu of them not running", away);
 	if (restarts)
-		snprintf(text + strlen(text), sizeof text - strlen(text), ", restarted %s time%s", terminal_number(restarts, number),
-			restarts == 1 ? "" : "s");
+		snprintf(text + strlen(text), sizeof text - strlen(text), ", restarted %s",
+			terminal_count(restarts, "time", number));
 	show_line(tool, "workers", text);
 	if (!reply_number(json_object_get(reply, "writer"), "pid"))
 		show_line(tool, "writer", "not running: nothing can be changed");
@@ -86,11 +86,11 @@ static void status_hold(struct tool *tool, const json_t *zone)
 {
 	const json_t *hold = json_object_get(zone, "held");
 	const char *group = reply_text(hold, "group"), *by = reply_text(hold, "by"), *until = reply_text(zone, "back_signed_until");
-	char name[NAME_TEXT_MAX], time[32], members[32], spares[96];
+	char name[NAME_TEXT_MAX], time[32], members[COUNT_TEXT], spares[96];
 
 	terminal_colour(tool, YELLOW);
 	if (*group)
-		fprintf(tool->out, "group %s (%s zones)", group, terminal_number(reply_number(hold, "members"), members));
+		fprintf(tool->out, "group %s (%s)", group, terminal_count(reply_number(hold, "members"), "zone", members));
 	else
 		show_put(tool, names_show(tool, reply_text(zone, "zone"), name));
 	terminal_colour(tool, PLAIN);
@@ -109,7 +109,7 @@ static void status_held(struct tool *tool, const json_t *reply)
 {
 	const json_t *held = json_object_get(reply, "held"), *zone;
 	int64_t more = reply_number(reply, "held_more");
-	char number[32];
+	char number[COUNT_TEXT];
 	size_t i;
 
 	if (json_array_size(held))
@@ -117,7 +117,7 @@ static void status_held(struct tool *tool, const json_t *reply)
 	json_array_foreach(held, i, zone)
 		status_hold(tool, zone);
 	if (more > 0)
-		fprintf(tool->out, "... and %s more zone%s: schwenk zones --held\n", terminal_number(more, number), more == 1 ? "" : "s");
+		fprintf(tool->out, "... and %s: schwenk zones --held\n", terminal_count(more, "more zone", number));
 }
 
 /* Each with the command back, while it is the zone's last. */
@@ -131,13 +131,13 @@ static void status_last(struct tool *tool, const json_t *last)
 
 void show_status(struct tool *tool, const json_t *reply)
 {
-	char text[128], up[64], zones[32], sets[32];
+	char text[128], up[64], zones[32], sets[COUNT_TEXT];
 
 	uptime_text(reply_number(reply, "uptime"), up, sizeof up);
 	snprintf(text, sizeof text, "%s, up %s", reply_text(reply, "version"), up);
 	show_line(tool, "schwenkd", text);
-	snprintf(text, sizeof text, "%s, with %s sets", terminal_number(reply_number(reply, "zones"), zones),
-		terminal_number(reply_number(reply, "sets"), sets));
+	snprintf(text, sizeof text, "%s, with %s", terminal_number(reply_number(reply, "zones"), zones),
+		terminal_count(reply_number(reply, "sets"), "set", sets));
 	show_line(tool, "zones", text);
 	status_processes(tool, reply);
 	status_space(tool, reply);

@@ -55,12 +55,12 @@ static void show_outcome(struct tool *tool, const char *what, const json_t *zone
 
 static void show_warnings(struct tool *tool, const char *what, const json_t *zone)
 {
-	char name[NAME_TEXT_MAX];
+	char name[NAME_TEXT_MAX], changes[COUNT_TEXT];
 	int64_t left = reply_number(zone, "left_behind");
 
 	if (left > 0)
-		tool_note(tool, "%s: %lld change%s made to %s since stay behind in it", names_show(tool, reply_text(zone, "zone"), name),
-			(long long)left, left == 1 ? "" : "s", *reply_text(zone, "from") ? reply_text(zone, "from") : "the set");
+		tool_note(tool, "%s: left behind in %s: %s made to it since", names_show(tool, reply_text(zone, "zone"), name),
+			*reply_text(zone, "from") ? reply_text(zone, "from") : "the set", terminal_count(left, "change", changes));
 	if (reply_true(zone, "serial_stuck"))
 		tool_note(tool, "warning: %s: the SOA is signed, or covered by ZONEMD, and its serial is not ahead: secondaries will "
 			"not follow; import spare SOAs (--soa), or the set anew with a higher serial", names_show(tool, reply_text(zone, "zone"), name));
@@ -94,7 +94,7 @@ static void show_zones_switched(struct tool *tool, const char *what, const json_
 	const json_t *zones = json_object_get(reply, "zones"), *zone;
 	int64_t members = reply_number(reply, "members");
 	size_t shown = 0, plain = 0, i;
-	char number[32];
+	char number[COUNT_TEXT];
 
 	if (members < (int64_t)json_array_size(zones))
 		members = (int64_t)json_array_size(zones);
@@ -106,7 +106,7 @@ static void show_zones_switched(struct tool *tool, const char *what, const json_
 	}
 	/* the reply itself leaves out some of very many */
 	if (members > (int64_t)shown)
-		fprintf(tool->out, "... and %s more zones\n", terminal_number(members - (int64_t)shown, number));
+		fprintf(tool->out, "... and %s\n", terminal_count(members - (int64_t)shown, "more zone", number));
 	fflush(tool->out);
 	json_array_foreach(zones, i, zone)
 		show_warnings(tool, what, zone);
@@ -163,10 +163,10 @@ void show_candidates(struct tool *tool, const json_t *candidates)
 	json_array_foreach(candidates, i, candidate) {
 		char *command = show_command(tool, reply_text(candidate, "command"));
 		const char *group = reply_text(candidate, "group");
-		char members[128], number[32];
+		char members[160], number[COUNT_TEXT];
 
 		table_row(t);
-		snprintf(members, sizeof members, "group %.63s, %s zones", group, terminal_number(reply_number(candidate, "members"), number));
+		snprintf(members, sizeof members, "group %.63s, %s", group, terminal_count(reply_number(candidate, "members"), "zone", number));
 		if (*group)
 			table_cell(t, members, PLAIN);
 		else

@@ -80,6 +80,14 @@ char *terminal_number(int64_t v, char buf[32])
 	return buf;
 }
 
+char *terminal_count(int64_t n, const char *one, char buf[COUNT_TEXT])
+{
+	char number[32];
+
+	snprintf(buf, COUNT_TEXT, "%s %s%s", terminal_number(n, number), one, n == 1 ? "" : "s");
+	return buf;
+}
+
 char *terminal_bytes(int64_t octets, char buf[32])
 {
 	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB" };
@@ -131,7 +139,7 @@ void terminal_progress_text(char *buf, size_t size, const json_t *progress, doub
 	const json_t *share_json = json_object_get(progress, "share");
 	double share = json_is_number(share_json) ? json_number_value(share_json) : -1;
 	int64_t records = reply_number(progress, "records"), rate = reply_number(progress, "rate");
-	char number[32];
+	char number[COUNT_TEXT];
 	size_t n = 0;
 
 	buf[0] = '\0';
@@ -147,7 +155,7 @@ void terminal_progress_text(char *buf, size_t size, const json_t *progress, doub
 		n += (size_t)snprintf(buf + n, size - n, "[%s] %3d %%", bar, (int)(share * 100));
 	}
 	if (records > 0 && n < size)
-		n += (size_t)snprintf(buf + n, size - n, "%s%s records", n ? "  " : "", terminal_number(records, number));
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? "  " : "", terminal_count(records, "record", number));
 	if (rate == 0 && seconds > 0)
 		rate = (int64_t)((double)records / seconds);
 	if (rate > 0 && n < size)

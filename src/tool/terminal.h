@@ -18,6 +18,9 @@ void terminal_colour(struct tool *, enum colour);       /* on out; PLAIN ends */
 void terminal_error(struct tool *, const char *text);
 /* 1,234,567 */
 char *terminal_number(int64_t, char buf[32]);
+/* "1 zone", "1,234 zones": one is what the things are called, singly. */
+#define COUNT_TEXT 64
+char *terminal_count(int64_t, const char *one, char buf[COUNT_TEXT]);
 /* RFC 3339 in UTC → the local time, for people; what is no time stays. */
 char *terminal_time(const char *rfc3339, char buf[32]);
 char *terminal_bytes(int64_t octets, char buf[32]);

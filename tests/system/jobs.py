@@ -336,6 +336,43 @@ def prune():
         d.fsck()
 
 
+@s.case('a prune of many zones is one entry of the history; who is in the way is named, the others go')
+def prune_many():
+    with s.Daemon() as d:
+        files = [('p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 1, 1)) for i in range(1200)]
+        s.equal(directory(d, files)['live'], 1200, 'all')
+        before = len(d.must('history')['entries'])
+        reply = directory(d, files[58:], prune=True)
+        s.equal((len(reply['removed']), reply['failed'], reply['unchanged']), (58, [], 1142), 'the reply')
+        entries = d.must('history')['entries']
+        s.equal((len(entries) - before, entries[0]['kind'], entries[0]['members'], entries[0]['note']),
+                (1, 'remove', 58, 'pruned: its file is gone'), 'one entry')
+        s.equal(d.udp('p57.example', 'SOA').rcode, 'REFUSED', 'the last one that was removed')
+        d.fsck()
+
+
+@s.case('a directory whose serials are not ahead: each is raised, with a notice')
+def raised():
+    with s.Daemon() as d:
+        first = [('p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 1, serial=100)) for i in range(300)]
+        reply = directory(d, first)
+        s.equal((reply['raises'], reply['raised']), (0, []), 'new zones')
+        second = [('p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 2, serial=7 if i < 150 else 200)) for i in range(300)]
+        reply = directory(d, second)
+        s.equal((reply['live'], reply['raises'], len(reply['raised'])), (300, 150, 100), 'how many')
+        s.equal(reply['raised'][3], {'zone': 'p3.example', 'own_serial': 7, 'serial': 101}, 'one of them')
+        s.equal((d.served_serial('p3.example'), d.served_serial('p299.example')), (101, 200), 'served')
+        for i in range(12):
+            d.file('dir/p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 3, serial=100))
+        told = d.tool('import', '--dir', os.path.join(d.dir, 'dir'), json_out=False)[2]
+        s.expect("notice: p0.example: the text's serial 100 is not ahead of what was served: it was raised to 102" in told and
+                 'notice: the same for 2 more zones' in told and '12 zones: 12 live' in told, 'what is told: %s', told)
+        os.makedirs(os.path.join(d.dir, 'one'))
+        d.file('one/p0.example.zone', s.marked_zone('p0.example', 4, serial=1000))
+        told = d.tool('import', '--dir', os.path.join(d.dir, 'one'), json_out=False)[2]
+        s.expect(told.startswith('1 zone: 1 live, ') and 'notice' not in told, 'one zone, ahead: %s', told)
+
+
 @s.case('a directory given up in the middle: what is in stays, what is not is told')
 def given_up():
     with s.Daemon() as d:

@@ -249,7 +249,7 @@ static void warnings_of_a_switch(void **state)
 		"\"to\":\"old\",\"from_serial\":8,\"to_serial\":9,\"outcome\":\"overtook\",\"left_behind\":2,\"serial_stuck\":true}],"
 		"\"back\":\"schwenk cutover shop.example@new\",\"duration_us\":10}\n");
 	has(run.out, "had been changed since");
-	has(run.say, "2 changes made to new since stay behind");
+	has(run.say, "left behind in new: 2 changes made to it since");
 	has(run.say, "secondaries will not follow");
 	has(last_line(run.out), "cutover shop.example@new");
 	run_free(&run);
