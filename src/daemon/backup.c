@@ -57,9 +57,15 @@ int backup_manifest_write(const char *dir, const json_t *manifest, struct err *e
 		unlink(temporary);
 		return -1;
 	}
-	if (rename(temporary, path) < 0)
-		return err_system(err, "cannot rename %s", temporary);
-	return backup_sync_directory(dir, err);
+	if (rename(temporary, path) < 0) {
+		err_system(err, "cannot rename %s", temporary);
+		unlink(temporary);
+		return -1;
+	}
+	if (backup_sync_directory(dir, err) == 0)
+		return 0;
+	unlink(path);
+	return -1;
 }
 
 static int check_manifest(const char *dir, const json_t *manifest, bool *text, struct err *err)

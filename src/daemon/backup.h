@@ -33,6 +33,7 @@ extern const char *const backup_store_file[];  /* of the binary form; ends with 
 int backup_path(char path[BACKUP_PATH_MAX], const char *dir, const char *name, struct err *);
 /* {"backup", "version", "form", "schwenk", "created"}; NULL: no memory. */
 json_t *backup_manifest_new(const char *form);
+/* The last file of a backup; nothing of it is left where it fails. */
 int backup_manifest_write(const char *dir, const json_t *, struct err *);
 /* NULL with err where there is none (half a backup), or one of another
  * version; *text: which form. */

@@ -269,16 +269,31 @@ static void take_progress(struct job *job, json_t *o)
 
 static void take_reply(struct job *job, json_t *reply)
 {
-	struct err err = ERR_INIT;
-
-	if (job->kind->pauses_deletions && json_is_true(json_object_get(reply, "ok")) && !job_pause_held(job)) {
-		err_set(&err, ERR_UNAVAILABLE, "the writer was started anew meanwhile, and may have deleted what was not read yet: "
-			"repeat the %s", job->kind->name);
-		job_fail(job, &err);
-	} else if (job->portfolio)
+	if (job->portfolio)
 		portfolio_result(job, json_incref(reply));
 	else
 		job_end(job, json_incref(reply));
+}
+
+/* The loader asks before it makes its result one: a backup that is refused only
+ * afterwards would lie there as a whole one. */
+static bool take_confirmation(struct job *job, uint64_t id)
+{
+	struct err err = ERR_INIT;
+	json_t *reply;
+
+	if (!job->kind->pauses_deletions)
+		return false;
+	if (job_pause_held(job)) {
+		reply = json_pack("{s:b}", "ok", 1);
+	} else {
+		err_set(&err, ERR_UNAVAILABLE, "the writer was started anew meanwhile, and may have deleted what was not read yet: "
+			"repeat the %s", job->kind->name);
+		reply = control_error(&err);
+	}
+	child_send_json(job->child, MSG_REPLY, id, reply, NULL, 0);
+	json_decref(reply);
+	return true;
 }
 
 static bool take_image(struct job *job, struct message *m, json_t *o)
@@ -321,6 +336,8 @@ static void on_message(void *arg, struct child *c, struct message *m)
 		sense = take_question(job, m->id, o);
 	else if (sense && m->type == MSG_IMAGE)
 		sense = take_image(job, m, o);
+	else if (sense && m->type == MSG_REQUEST)
+		sense = take_confirmation(job, m->id);
 	else if (sense && m->type == MSG_REPLY)
 		take_reply(job, o);
 	else if (m->type != MSG_READY)
@@ -332,7 +349,7 @@ static void on_message(void *arg, struct child *c, struct message *m)
 	}
 }
 
-static void explain_end(struct err *err, int status)
+static void explain_end(const struct job *job, struct err *err, int status)
 {
 	if (WIFSIGNALED(status))
 		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, by signal %d (%s); %s", WTERMSIG(status),
@@ -340,6 +357,8 @@ static void explain_end(struct err *err, int status)
 	else
 		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, with status %d; the log tells why",
 			WEXITSTATUS(status));
+	if (job->kind->fills_directory && job->label)
+		err_context(err, "what is in %s is not whole, and to be deleted", job->label);
 }
 
 static void on_gone(void *arg, struct child *c, int status)
@@ -352,7 +371,8 @@ static void on_gone(void *arg, struct child *c, int status)
 	if (job->state == JOB_LOADING) {
 		if (job_daemon(job)->stopping)
 			err_set(&err, ERR_UNAVAILABLE, "the daemon stops: nothing was done");
-		explain_end(&err, status);
+		else
+			explain_end(job, &err, status);
 		loader_failed(job, &err);
 	}
 	wake(job->jobs);

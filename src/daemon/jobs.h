@@ -38,6 +38,7 @@ struct job_kind {
 	bool files;                     /* the client is asked for files */
 	bool changes_set;               /* one after the other for each zone */
 	bool pauses_deletions;
+	bool fills_directory;           /* the label's: of which a part is left where its loader dies */
 };
 
 /* A question of the loader's that the client has not answered; they are

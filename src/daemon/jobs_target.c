@@ -231,7 +231,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "export", .lane = LANE_READ, .label = { "zone", "set" } },
 	{ .name = "diff", .lane = LANE_READ, .label = { "to" } },
 	{ .name = "check", .lane = LANE_READ, .label = { "set" } },
-	{ .name = "backup", .lane = LANE_READ, .label = { "directory" }, .pauses_deletions = true },
+	{ .name = "backup", .lane = LANE_READ, .label = { "directory" }, .pauses_deletions = true, .fills_directory = true },
 	{ .name = "fsck", .lane = LANE_READ, .pauses_deletions = true },
 	{ .name = NULL },
 };

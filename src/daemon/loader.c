@@ -169,6 +169,15 @@ static void keep_file(struct loader *l, struct message *m)
 	json_decref(o);
 }
 
+static void keep_answer(struct loader *l, const struct message *m)
+{
+	l->answer = json_loadb((const char *)m->payload, m->size, 0, NULL);
+	if (!l->answer) {
+		log_error("no memory for an answer of main's");
+		_exit(1);
+	}
+}
+
 /* Waits for main's next message and keeps what it brings. */
 static void receive(struct loader *l)
 {
@@ -178,6 +187,8 @@ static void receive(struct loader *l)
 		end_without_main();
 	if (m.type == MSG_FILE)
 		keep_file(l, &m);
+	else if (m.type == MSG_REPLY && m.id && m.id == l->last_question && !l->answer)
+		keep_answer(l, &m);
 	else if (m.type == MSG_REPLY && l->slices)
 		l->slices--;
 	else if (m.type == MSG_STOP)
@@ -279,6 +290,21 @@ void loader_slice(struct loader *l, json_t *meta, int fd, unsigned ahead)
 	}
 	while (l->slices > ahead)
 		receive(l);
+}
+
+int loader_confirm_pause(struct loader *l, struct err *err)
+{
+	bool held;
+
+	send_json(l, MSG_REQUEST, ++l->last_question, json_pack("{s:s}", "command", "confirm-pause"), -1);
+	while (!l->answer)
+		receive(l);
+	held = json_is_true(json_object_get(l->answer, "ok"));
+	if (!held)
+		control_error_read(l->answer, err);
+	json_decref(l->answer);
+	l->answer = NULL;
+	return held ? 0 : -1;
 }
 
 /* ---- the set that a request names ----------------------------------------------------- */

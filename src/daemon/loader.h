@@ -20,6 +20,8 @@
  *                 main knows; the writer's reply ends the request.
  *                 {"zones": […]}: a slice of a portfolio; main's MSG_REPLY
  *                 tells the loader that the writer has taken it in
+ *   MSG_REQUEST   {"command": "confirm-pause"}: has the writer, which was asked to
+ *                 delete nothing, kept to it so far? main's MSG_REPLY has its id
  *   MSG_REPLY     the request's final reply ({"ok": …}); the process ends
  * Keys of MSG_IMAGE that main takes from the loader, by what the writer does
  * with it (writer_bulk.c): all but who, note, zone, set, create, expect_live
@@ -54,6 +56,7 @@ struct loader {
 	struct loader_file *first_file, **last_file;   /* came, and nobody took them yet */
 	unsigned files_due;             /* of a directory: asked for and not come */
 	bool files_end;
+	json_t *answer;                 /* main's, to a MSG_REQUEST; NULL: none has come */
 	unsigned slices;                /* that the writer has not taken in */
 	bool replied;
 };
@@ -100,6 +103,9 @@ extern const struct loader_job loader_jobs[];   /* loader.c; ends with name NULL
 /* Each sends its MSG_IMAGE, or its MSG_REPLY, by: */
 void loader_reply(struct loader *, json_t *reply);              /* takes it over */
 void loader_image(struct loader *, json_t *meta, int fd);       /* takes meta over; fd stays */
+/* Of a job that has deletions paused: -1 where a writer has been started anew
+ * since it began, so that what it has read may lack what was deleted. */
+int loader_confirm_pause(struct loader *, struct err *);
 /* A slice of a portfolio, of which there are many: returns when at most ahead
  * slices are not in the store yet (0: all are). meta NULL: only waits. */
 void loader_slice(struct loader *, json_t *meta, int fd, unsigned ahead);

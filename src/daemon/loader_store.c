@@ -1,6 +1,4 @@
 /* The jobs of the whole store: backup, fsck. */
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,33 +10,6 @@
 #define PROBLEMS_MAX 1000       /* in a reply; all are counted */
 
 /* ---- backup -------------------------------------------------------------------- */
-
-static int is_empty(const char *path, struct err *err)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	bool empty = true;
-
-	if (!dir)
-		return err_system(err, "cannot read the directory %s", path);
-	while (empty && (entry = readdir(dir)))
-		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-	closedir(dir);
-	if (!empty)
-		return err_set(err, ERR_EXISTS, "%s is not empty: a backup goes into a directory that is empty, or not there yet", path);
-	return 0;
-}
-
-/* made: it was not there. */
-static int make_directory(const char *path, bool *made, struct err *err)
-{
-	*made = mkdir(path, 0750) == 0;
-	if (*made)
-		return 0;
-	if (errno == EEXIST)
-		return is_empty(path, err);
-	return err_system(err, "cannot make %s as the daemon's user (uid %u)", path, (unsigned)geteuid());
-}
 
 /* The binary form says how large its files are: one that was cut short on its
  * way elsewhere is noticed. */
@@ -77,14 +48,33 @@ static void tell_records(void *arg, uint64_t records, double share)
 
 static int write_text(struct loader *l, const char *dir, json_t *manifest, struct err *err)
 {
+	if (store_reader_open(&l->reader, l->role.conf->database, err) < 0 || snapshot_begin(l->reader, err) < 0)
+		return -1;
+	return backup_write_text(l->reader, dir, manifest, tell_records, l, err);
+}
+
+/* What a failed backup has made, for the next one finds only an empty
+ * directory good enough. */
+static void remove_backup(const char *dir, bool text)
+{
+	if (text)
+		backup_remove_text(dir);
+	else
+		store_copy_remove(dir);
+}
+
+/* The manifest, which makes it a backup, comes when all the rest is known to
+ * be sound and is on the disk. */
+static int write_backup(struct loader *l, const char *dir, bool text, json_t *manifest, struct err *err)
+{
 	bool made;
 
-	if (make_directory(dir, &made, err) < 0)
-		return -1;
-	if (store_reader_open(&l->reader, l->role.conf->database, err) == 0 && snapshot_begin(l->reader, err) == 0 &&
-	    backup_write_text(l->reader, dir, manifest, tell_records, l, err) == 0)
-		return 0;
-	backup_remove_text(dir);
+	if (store_copy_directory(dir, &made, err) == 0) {
+		if ((text ? write_text : write_binary)(l, dir, manifest, err) == 0 && loader_confirm_pause(l, err) == 0 &&
+		    backup_manifest_write(dir, manifest, err) == 0)
+			return 0;
+		remove_backup(dir, text);
+	}
 	if (made)
 		rmdir(dir);
 	return -1;
@@ -104,9 +94,7 @@ int job_backup(struct loader *l, struct err *err)
 	manifest = backup_manifest_new(text ? "text" : "binary");
 	if (!manifest)
 		return err_set(err, ERR_NOMEM, "no memory");
-	status = text ? write_text(l, dir, manifest, err) : write_binary(l, dir, manifest, err);
-	if (status == 0)
-		status = backup_manifest_write(dir, manifest, err);
+	status = write_backup(l, dir, text, manifest, err);
 	if (status == 0) {
 		json_object_set_new(manifest, "directory", json_string(dir));
 		json_object_del(manifest, "backup");
@@ -139,7 +127,7 @@ int job_fsck(struct loader *l, struct err *err)
 	struct fsck_job job = { l, json_array() };
 	struct fsck_report r;
 
-	if (store_fsck(l->role.conf->database, &r, add_problem, tell_fsck, &job, err) < 0) {
+	if (store_fsck(l->role.conf->database, &r, add_problem, tell_fsck, &job, err) < 0 || loader_confirm_pause(l, err) < 0) {
 		json_decref(job.problems);
 		return -1;
 	}

@@ -40,8 +40,7 @@ static int sync_parent(const char *path, struct err *err)
 	return sync_path(parent, err);
 }
 
-/* made: it was missing. */
-static int make_directory(const char *to, bool *made, struct err *err)
+int store_copy_directory(const char *to, bool *made, struct err *err)
 {
 	struct dirent *entry;
 	DIR *dir;
@@ -51,7 +50,7 @@ static int make_directory(const char *to, bool *made, struct err *err)
 	if (*made)
 		return sync_parent(to, err);
 	if (errno != EEXIST)
-		return err_system(err, "cannot make the directory %s", to);
+		return err_system(err, "cannot make the directory %s as user %u", to, (unsigned)geteuid());
 	dir = opendir(to);
 	if (!dir)
 		return err_system(err, "cannot read the directory %s", to);
@@ -106,33 +105,21 @@ static int copy_both(const char *dir, const char *to, bool compact, struct err *
 	return env_side_file_write(to, err);
 }
 
-/* What a failed copy left behind. */
-static void remove_copy(const char *to, bool made)
+void store_copy_remove(const char *to)
 {
 	char path[4200];
 
-	for (int i = 0; i < 4; i++) {
-		snprintf(path, sizeof path, "%s/%s", to, file_name[i]);
-		unlink(path);
-	}
-	if (made)
-		rmdir(to);
+	for (int i = 0; i < 4; i++)
+		if ((size_t)snprintf(path, sizeof path, "%s/%s", to, file_name[i]) < sizeof path)
+			unlink(path);
 }
 
 int store_copy(const char *dir, const char *to, bool compact, struct err *err)
 {
 	struct err own = ERR_INIT;
-	bool made = false;
 
-	if (!err)
-		err = &own;
-	if (make_directory(to, &made, err)) {
-		if (made)
-			rmdir(to);
-		return -1;
-	}
-	if (!copy_both(dir, to, compact, err))
+	if (copy_both(dir, to, compact, err ? err : &own) == 0)
 		return 0;
-	remove_copy(to, made);
+	store_copy_remove(to);
 	return -1;
 }

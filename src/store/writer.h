@@ -66,9 +66,15 @@ struct fsck_report { uint64_t zones, sets, images, nodes, records, problems; };
 /* Walks everything; each problem is told by say(). Progress 0..1. */
 int store_fsck(const char *dir, struct fsck_report *, void (*say)(void *, const char *problem),
 	void (*progress)(void *, double share), void *arg, struct err *);
-/* A consistent hot copy into an empty directory. The writer must not delete
- * images meanwhile. */
+/* Where a copy goes: makes the directory, or finds it empty (else ERR_EXISTS).
+ * *made: it was not there; also where it fails behind that. */
+int store_copy_directory(const char *to, bool *made, struct err *);
+/* A consistent hot copy into an empty directory; nothing of one that fails is
+ * left. The writer must not delete images meanwhile. */
 int store_copy(const char *dir, const char *to, bool compact, struct err *);
+
+/* The files of a copy. */
+void store_copy_remove(const char *to);
 
 /* "LMDB 0.9.24": for schwenkd -V. */
 const char *store_library_version(void);

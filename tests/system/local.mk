@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	tests/system/flows.py \
 	tests/system/history.py \
 	tests/system/jobs.py \
+	tests/system/killed.py \
 	tests/system/limits.py \
 	tests/system/lists.py \
 	tests/system/many.py \
