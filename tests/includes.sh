@@ -1,5 +1,5 @@
 #!/bin/sh
-# Includes point one way (DESIGN.md, "Layout"): what each folder of src/ may
+# Includes point one way (README.md, "Layout"): what each folder of src/ may
 # include of the others, and where three libraries' headers may appear.
 # Prints every include that goes the wrong way; exit 1 if there is one.
 set -u

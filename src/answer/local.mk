@@ -1,3 +1,4 @@
+EXTRA_DIST += src/answer/BEHAVIOUR.md
 noinst_LIBRARIES += src/answer/libanswer.a
 src_answer_libanswer_a_SOURCES = \
 	src/answer/access.c src/answer/access.h \

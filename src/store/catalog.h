@@ -3,7 +3,7 @@
  * change is one commit. Reading functions take a transaction from a snapshot
  * or from the writer; writing functions one from catalog_begin (the writer
  * process only). No JSON, no DNS parsing, no policy of who may: only the
- * rules of DESIGN.md sections 2, 6, 8.
+ * rules of schwenk(1) and of FORMAT.md.
  */
 #ifndef STORE_CATALOG_H
 #define STORE_CATALOG_H
@@ -269,7 +269,7 @@ struct switch_result {
 	size_t count;
 	struct switch_result_item *items;     /* malloc'd, owned by the caller */
 };
-/* All or none; idempotent (DESIGN.md section 2). Nothing is written on error. */
+/* All or none; idempotent (schwenk(1), Switching). Nothing is written on error. */
 int catalog_switch(struct catalog_txn *, const struct switch_request *, struct switch_result *, struct err *);
 void switch_result_free(struct switch_result *);
 /* Ends the hold of the zones, or of the group's last held switch. */

@@ -1,5 +1,5 @@
 /*
- * Which serial a switch serves (DESIGN.md 8, last row), and out of which SOA
+ * Which serial a switch serves (src/answer/BEHAVIOUR.md, last row), and out of which SOA
  * where that was signed elsewhere.
  */
 #include "store/catalog_internal.h"

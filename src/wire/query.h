@@ -36,7 +36,7 @@ struct query {
 	struct name name;
 };
 
-/* Decides by DESIGN.md section 8. tcp: AXFR is a question there. Nothing but
+/* Decides by answer/BEHAVIOUR.md. tcp: AXFR is a question there. Nothing but
  * query is written; its name only where question_size is not 0. It points
  * into the message. */
 enum query_verdict query_parse(struct query *query, const uint8_t *message, size_t size, bool tcp, uint64_t hash_key);

@@ -123,7 +123,7 @@ def facts(question, rrtype, mode, zone, ours, theirs, whole, apex):
 
 
 class Row:
-    """cause, why (an RFC's section, or the row of DESIGN.md's section 8), servers, facts that
+    """cause, why (an RFC's section, or, after "behaviour", a row of src/answer/BEHAVIOUR.md), servers, facts that
     must all be there ('|' between words of which one will do), elements (patterns)."""
 
     def __init__(self, cause, why, servers, facts, elements):

@@ -176,7 +176,7 @@ def truncation():
     s.equal(d.udp('medium.' + ZONE, 'TXT', edns=100).tc, True, 'a size below 512 counts as 512')
 
 
-@s.case("foreign names, classes, types, opcodes: as RFCs and DESIGN.md's table say")
+@s.case("foreign names, classes, types, opcodes: as RFCs and src/answer/BEHAVIOUR.md say")
 def refusals():
     d = daemon()
     m = d.udp('www.elsewhere.test', edns=1232)
