@@ -57,6 +57,16 @@ static const char **drop_rules(const json_t *request, size_t *count, struct err 
 	return rules;
 }
 
+int loading_check(const json_t *request, struct err *err)
+{
+	size_t count;
+	const char **rules = drop_rules(request, &count, err);
+	int status = rules ? load_check_drops(rules, count, err) : -1;
+
+	free(rules);
+	return status;
+}
+
 int loading_run(struct loading *l, struct err *err)
 {
 	struct loader *loader = l->loader;

@@ -328,6 +328,11 @@ int job_import_dir(struct loader *l, struct err *err)
 	int fd, status;
 	char *file;
 
+	if (loading_check(l->request, err) < 0) {
+		json_decref(p.zones);
+		json_decref(p.failed);
+		return -1;
+	}
 	/* a zone's buffers are taken and given back 100,000 times: not by mmap */
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	p.files_expected = (uint64_t)json_integer_value(json_object_get(l->request, "files"));

@@ -16,6 +16,8 @@ struct loading {
 	char rule[256];                 /* the first rule broken; "" */
 	struct load_result result;
 };
+/* Is what the request says of all its texts right? ERR_BAD_REQUEST. */
+int loading_check(const json_t *request, struct err *);
 /* 0: an image is there (see result.failed), -1: nothing is; the problems
  * were told. */
 int loading_run(struct loading *, struct err *);

@@ -83,6 +83,7 @@ static int drop_set(struct catalog_txn *txn, const json_t *request, const char *
 		return -1;
 	if (!name[0])
 		return err_set(err, ERR_BAD_REQUEST, "drop takes sets, ZONE@SET: \"%s\" names none", text);
+	set_text(named, apex, name);
 	if (catalog_zone(txn, apex, size, &zone, err) < 0 || catalog_set_by_name(txn, &zone, name, &set, err) < 0)
 		return -1;
 	set_text(named, apex, set.name);
@@ -141,6 +142,24 @@ bool many_adds(const json_t *request)
 	return m && m->adds;
 }
 
+/* seen: what the command has named so far. Twice is a mistake in use, whatever
+ * the second one fails for. */
+static int one_once(const struct many *m, struct catalog_txn *txn, const json_t *request, const char *text, json_t *seen,
+	char named[SET_TEXT_MAX], struct err *err)
+{
+	struct err why = ERR_INIT;
+	int status;
+
+	named[0] = '\0';
+	status = m->one(txn, request, text, named, &why);
+	if (!m->again && json_object_get(seen, named))
+		return err_set(err, ERR_BAD_REQUEST, "%s is named twice in one command", named);
+	if (status < 0)
+		return err_set(err, why.code, "%s", why.message);
+	json_object_set_new(seen, named, json_true());
+	return 0;
+}
+
 static json_t *many_reply(const struct many *m, const json_t *request, json_t *done)
 {
 	json_t *reply = json_pack("{s:O}", m->done, done), *group = json_object_get(request, "group");
@@ -155,7 +174,7 @@ static json_t *many_reply(const struct many *m, const json_t *request, json_t *d
 json_t *many_run(struct catalog_txn *txn, const json_t *request, struct err *err)
 {
 	const struct many *m = many_of(request);
-	json_t *done = json_array(), *reply = NULL, *text;
+	json_t *done = json_array(), *seen = json_object(), *reply = NULL, *text;
 	size_t i;
 
 	if (m->begin && m->begin(txn, request, err) < 0)
@@ -163,13 +182,14 @@ json_t *many_run(struct catalog_txn *txn, const json_t *request, struct err *err
 	json_array_foreach(json_object_get(request, m->list), i, text) {
 		char named[SET_TEXT_MAX];
 
-		if (m->one(txn, request, json_string_value(text), named, err) < 0)
+		if (one_once(m, txn, request, json_string_value(text), seen, named, err) < 0)
 			goto out;
 		json_array_append_new(done, json_string(named));
 	}
 	reply = many_reply(m, request, done);
 out:
 	json_decref(done);
+	json_decref(seen);
 	return reply;
 }
 
@@ -219,12 +239,7 @@ static int try_one(struct many_job *job, struct catalog_txn *txn, const char *te
 {
 	char named[SET_TEXT_MAX];
 
-	if (job->many->one(txn, job->json, text, named, err) < 0)
-		return -1;
-	if (!job->many->again && json_object_get(job->seen, named))
-		return err_set(err, ERR_BAD_REQUEST, "%s stands twice in one command", named);
-	json_object_set_new(job->seen, named, json_true());
-	return 0;
+	return one_once(job->many, txn, job->json, text, job->seen, named, err);
 }
 
 static int do_one(struct many_job *job, struct catalog_txn *txn, const char *text, struct err *err)

@@ -172,7 +172,7 @@ int catalog_spares_put(struct catalog_txn *t, struct set_at at, const struct spa
 	    || catalog_spares(t, at, count_one, &there, err))
 		return -1;
 	if (!(edition.flags & SET_SERIAL_FIXED))
-		return err_set(err, ERR_BAD_REQUEST, "the SOA of @%s is neither signed nor covered by a ZONEMD: its serial is put in "
+		return err_set(err, ERR_SERIAL, "the SOA of @%s is neither signed nor covered by a ZONEMD: its serial is put in "
 			"here, and it needs no spare ones", set.name);
 	if (images > IMAGE_DELTA_MAX)
 		return err_set(err, ERR_LIMIT, "@%s is read from %u images: import it anew, then its spare SOAs", set.name, images);

@@ -208,6 +208,23 @@ static int check_expected(struct plan *p, const struct zone_row *zone, const str
 	return 0;
 }
 
+/* A serial that was asked for, of what is live with another one: to change
+ * nothing in silence would leave the operator with the wrong one. */
+static int check_served(struct plan *p, const struct zone_row *zone, const struct switch_result_item *item)
+{
+	uint32_t wanted = p->req->serial;
+	char text[NAME_TEXT_MAX];
+
+	if (!p->req->serial_given || wanted == zone->served_serial)
+		return 0;
+	name_to_text_short(text, zone->apex);
+	if (!serial_ahead(wanted, zone->highest_serial))
+		return err_set(p->err, ERR_SERIAL, "%s@%s is live already, with serial %u, and %u is not ahead of it (RFC 1982): nothing was "
+			"changed", text, item->member.to_name, zone->served_serial, wanted);
+	return err_set(p->err, ERR_SERIAL, "%s@%s is live already, with serial %u: nothing was changed; the serial alone is raised by "
+		"`schwenk serial %s %u`", text, item->member.to_name, zone->served_serial, text, wanted);
+}
+
 static int plan_cutover(struct plan *p, const struct zone_row *zone, const char *set_name)
 {
 	struct switch_result_item *item = zone_item(p, zone);
@@ -225,7 +242,7 @@ static int plan_cutover(struct plan *p, const struct zone_row *zone, const char 
 	/* "previous" means the edition that a rollback would return to */
 	to = !strcmp(set_name, "previous") ? zone->previous : (struct set_at){ .set = set.id, .edition = set.edition };
 	if (!strcmp(set_name, "live") || at_equal(to, zone->live))
-		return is_already(p, zone, item);
+		return check_served(p, zone, item) ? -1 : is_already(p, zone, item);
 	return decide_move(p, zone, &set, to, OUTCOME_SWITCHED, item);
 }
 

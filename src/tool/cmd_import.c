@@ -249,7 +249,7 @@ static int import_directory(struct tool *tool, const struct args *args)
 	if (import.list.count == 0) {
 		files_base_close(&import.base);
 		files_list_free(&import.list);
-		return tool_fail(tool, STATUS_REFUSED, ERR_BAD_REQUEST, "%s holds no NAME.zone", dir);
+		return tool_fail(tool, STATUS_REFUSED, ERR_NO_SUCH_ZONE, "%s holds no NAME.zone", dir);
 	}
 	request = session_request("import-dir");
 	if (set)

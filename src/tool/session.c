@@ -240,7 +240,7 @@ int session_refused(struct tool *tool, json_t *reply)
 {
 	const json_t *error = json_object_get(reply, "error");
 	const char *code = reply_text(error, "code"), *message = reply_text(error, "message");
-	int status = strcmp(code, ERR_TIMEOUT) == 0 ? STATUS_UNKNOWN : STATUS_REFUSED;
+	int status = strcmp(code, ERR_TIMEOUT) == 0 ? STATUS_UNKNOWN : tool_status(STATUS_REFUSED, code);
 
 	tool_print_json(tool, reply);
 	if (!*message)

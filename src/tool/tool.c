@@ -34,6 +34,11 @@ bool tool_print_json(struct tool *tool, const json_t *reply)
 	return true;
 }
 
+int tool_status(int status, const char *code)
+{
+	return status == STATUS_REFUSED && code && strcmp(code, ERR_BAD_REQUEST) == 0 ? STATUS_USAGE : status;
+}
+
 int tool_error(struct tool *tool, int status, const struct err *err)
 {
 	json_t *text = json_string(err->message);
@@ -43,7 +48,7 @@ int tool_error(struct tool *tool, int status, const struct err *err)
 	tool_print_json(tool, reply);
 	json_decref(reply);
 	terminal_error(tool, err->message);
-	return status;
+	return tool_status(status, err->code);
 }
 
 int tool_fail(struct tool *tool, int status, const char *code, const char *fmt, ...)

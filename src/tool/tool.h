@@ -47,7 +47,11 @@ int tool_main(int argc, char **argv);
 /* The same on a struct tool that is set up (tests). */
 int tool_run(struct tool *, const struct args *);
 
-/* Tells an error: on say, with --json as an object on out. Gives status back. */
+/* What is refused as a bad request is a mistake in use, whoever found it, we or
+ * the daemon: STATUS_USAGE. */
+int tool_status(int status, const char *code);
+/* Tells an error: on say, with --json as an object on out. Gives the status
+ * back, as above. */
 int tool_error(struct tool *, int status, const struct err *);
 int tool_fail(struct tool *, int status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -34,20 +34,26 @@ struct loader {
 	struct err *err;
 };
 
-static int drops_from_names(const struct load_request *q, uint64_t *drops, struct err *err)
+static int drops_from_names(const char *const *rules, size_t count, uint64_t *drops, struct err *err)
 {
 	*drops = 0;
-	for (size_t i = 0; i < q->drop_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		enum rule_id id;
 
-		if (!rule_from_name(q->drop_rules[i], &id))
-			return err_set(err, ERR_BAD_REQUEST, "there is no rule named \"%s\"", q->drop_rules[i]);
+		if (!rule_from_name(rules[i], &id))
+			return err_set(err, ERR_BAD_REQUEST, "there is no rule named \"%s\"", rules[i]);
 		if (!rule_of(id)->droppable)
-			return err_set(err, ERR_BAD_REQUEST, "the rule \"%s\" cannot be dropped: it is not broken by single records",
-				q->drop_rules[i]);
+			return err_set(err, ERR_BAD_REQUEST, "the rule \"%s\" cannot be dropped: it is not broken by single records", rules[i]);
 		*drops |= 1ull << id;
 	}
 	return 0;
+}
+
+int load_check_drops(const char *const *rules, size_t count, struct err *err)
+{
+	uint64_t drops;
+
+	return drops_from_names(rules, count, &drops, err);
 }
 
 /* Reading is the first 7 tenths of the way, sorting and building the rest. */
@@ -231,7 +237,7 @@ int zone_load(const struct load_request *request, struct load_result *result, st
 	int status;
 
 	memset(result, 0, sizeof(*result));
-	if (drops_from_names(request, &l.drops, l.err) < 0)
+	if (drops_from_names(request->drop_rules, request->drop_count, &l.drops, l.err) < 0)
 		return -1;
 	/* What ldns and the sort take and give back would otherwise go back to the
 	 * kernel, and come again, with every record. */

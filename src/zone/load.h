@@ -38,6 +38,8 @@ struct load_request {
 	void (*problem)(void *arg, const struct problem *);   /* up to LOAD_MAX_ERRORS errors, 100 warnings */
 	void *arg;
 };
+/* Are these names of rules that --drop takes? ERR_BAD_REQUEST. (zone_load looks, too.) */
+int load_check_drops(const char *const *rules, size_t count, struct err *);
 struct load_result {
 	uint64_t image_size;
 	struct image_header header;

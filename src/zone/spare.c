@@ -83,9 +83,9 @@ static int look_at_set(struct spares *s)
 	s->zonemd = n ? find_rrset(apex, TYPE_ZONEMD) : NULL;
 	name_to_text_short(name, s->request->view->apex);
 	if (!s->soa || s->soa->count != 1 || s->soa->records[0].size < SOA_TAIL + 2)
-		return err_set(s->err, ERR_BAD_REQUEST, "the set of %s has no proper SOA itself", name);
+		return err_set(s->err, ERR_NOT_READY, "the set of %s has no proper SOA itself", name);
 	if (!s->soa->sig_count && !s->zonemd)
-		return err_set(s->err, ERR_BAD_REQUEST, "the SOA of this set of %s is neither signed nor covered by a ZONEMD: the served "
+		return err_set(s->err, ERR_SERIAL, "the SOA of this set of %s is neither signed nor covered by a ZONEMD: the served "
 			"serial is put in here, and it needs no spare ones", name);
 	s->apex = apex;
 	s->own_serial = load_be32(s->soa->records[0].rdata + s->soa->records[0].size - SOA_TAIL);

@@ -290,7 +290,7 @@ def zones():
         d.must('zone-set', zone='a.example', properties={'reload': 'stagers'})
         s.equal(d.zone('a.example')['properties'].get('reload'), 'stagers', 'a property')
         err = d.tool('zone', 'set', 'a.example', 'reload=stager')
-        s.expect(err[0] == 1 and 'stagers' in err[2], 'a value of reload that means nothing: %s', err)
+        s.expect(err[0] == 2 and 'stagers' in err[2], 'a value of reload that means nothing: %s', err)
         d.run('zone', 'remove', 'c.test', '--yes')
         d.run('zone', 'show', 'c.test', status=1)
 
@@ -329,6 +329,31 @@ def version():
     s.equal(done.returncode, 0, done.stderr)
     for library in ('LMDB', 'ldns', 'libevent', 'jansson', 'libsodium', 'libseccomp'):
         s.expect(re.search(library + r' \d+\.\d+', done.stdout), '%s: %s', library, done.stdout)
+
+
+@s.case('exit statuses: 2 for a mistake in use, also where the daemon finds it; 1 for what is refused')
+def statuses():
+    with s.Daemon() as d:
+        prepared(d)
+        text = d.file('dir/a.example.zone', s.marked_zone('a.example', 1, 1))
+        two = [ZONE + '@old', 'b.example@old']
+        d.import_set(two[1], s.marked_zone('b.example', 1, 1))
+        before = len(d.must('history')['entries'])
+        for wanted, arguments in (
+                (2, ['cutover', ZONE + '@old', ZONE + '@new']), (2, ['cutover', *two, '--serial', '9']),
+                (2, ['cutover', *two, '--expect', '0' * 32]), (2, ['cutover', ZONE + '@new', '--force', 'nothing']),
+                (2, ['rollback', ZONE, ZONE]), (2, ['confirm', ZONE, ZONE]), (2, ['rollback']),
+                (2, ['import', ZONE + '@x', text, '--drop', 'no-such-rule']), (2, ['import', ZONE + '@x', text, '--drop', 'no-soa']),
+                (2, ['import', '--dir', os.path.dirname(text), '--drop', 'no-such-rule']),
+                (2, ['import', ZONE + '@x', d.dir]), (2, ['group', 'create', 'G?']), (2, ['copy', ZONE + '@old', 'b.example@x']),
+                (2, ['zone', 'add', 'twice.example', 'twice.example']), (2, ['zone', 'remove', '--yes', ZONE, ZONE]),
+                (2, ['drop', ZONE + '@new', ZONE + '@new']), (2, ['zone', 'set', ZONE, 'reload=nobody']),
+                (1, ['cutover', ZONE + '@none']), (1, ['serial', ZONE, '1']), (1, ['rollback', 'none.example']),
+                (1, ['import', ZONE + '@x', '/nowhere']), (1, ['drop', ZONE + '@old']), (1, ['import', '--dir', d.database])):
+            status, reply, err = d.tool(*arguments)
+            s.equal(status, wanted, ' '.join(arguments) + ': ' + err)
+            s.equal((reply['ok'], reply['error']['code'] == 'bad-request' if wanted == 1 else False), (False, False), 'the reply')
+        s.equal(len(d.must('history')['entries']), before, 'nothing was changed')
 
 
 @s.case('socat can ask, too')

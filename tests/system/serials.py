@@ -104,6 +104,29 @@ def around():
         s.expect(ZONE in error['message'], 'the zone is not named: %s', error)
 
 
+@s.case('cutover --serial to what is live already: refused, unless it is the serial served')
+def live_already():
+    with s.Daemon() as d:
+        d.import_set(ZONE + '@old', s.marked_zone(ZONE, 1, serial=100))
+        d.run('cutover', ZONE + '@old', '--serial', '500')
+        serial = Rising(d)
+        s.equal(serial.last, 500, 'the serial that was asked for')
+        status, reply, _ = d.tool('cutover', ZONE + '@old', '--serial', '500')
+        s.equal((status, reply['zones'][0]['outcome']), (0, 'already'), 'the same once more')
+        for name in ('old', 'live'):
+            status, reply, _ = d.tool('cutover', '%s@%s' % (ZONE, name), '--serial', '600') if name == 'old' else \
+                (1, d.ask('cutover', sets=[ZONE + '@live'], serial=600), '')
+            s.equal((status, reply['error']['code']), (1, 'serial'), 'another one')
+            s.expect('schwenk serial %s 600' % ZONE in reply['error']['message'] and '500' in reply['error']['message'],
+                     'the way to it: %s', reply)
+        error = d.refused('serial', 'cutover', sets=[ZONE + '@old'], serial=499)
+        s.expect('not ahead' in error['message'] and 'schwenk serial' not in error['message'], 'one that is behind: %s', error)
+        serial.stayed('refused ones')
+        s.equal(len(d.must('history')['entries']), 1, 'entries of the history')
+        d.run('serial', ZONE, '600')
+        s.equal(d.served_serial(ZONE), 600, 'by the command that was named')
+
+
 @s.case('a removed zone leaves its serial behind')
 def removed():
     with s.Daemon() as d:

@@ -374,7 +374,7 @@ static void test_what_may_have_spares(void **state)
 	struct zone_row before, after;
 
 	must(&scene, scene_import_text(&scene, A, "plain", 1, "x"));
-	must_fail(&scene, ERR_BAD_REQUEST, scene_spare(&scene, A, "plain", 2));
+	must_fail(&scene, ERR_SERIAL, scene_spare(&scene, A, "plain", 2));
 	import_pair(10, 20);
 	must(&scene, cutover(A "@old", 0, NULL));
 	must(&scene, cutover(A "@new", 0, NULL));

@@ -102,7 +102,7 @@ static void import_of_what_cannot_be_read(void **state)
 	struct run run;
 
 	run_at(&run, "/nowhere/socket", "import a@b /tmp");
-	assert_int_equal(run.status, STATUS_REFUSED);
+	assert_int_equal(run.status, STATUS_USAGE);
 	has(run.say, "is a directory");
 	has(run.say, "--dir");
 	run_free(&run);

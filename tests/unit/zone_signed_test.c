@@ -593,7 +593,7 @@ static void test_spares_of_what_is_not_signed(void **state)
 	end_spares(&r);
 	run_spares(&r, SIMPLE, "@ 86400 SOA ns1 admin 2018031901 1800 900 604800 86400\n", false, 0);
 	assert_int_equal(r.status, -1);
-	assert_true(err_is(&r.err, ERR_BAD_REQUEST));
+	assert_true(err_is(&r.err, ERR_SERIAL));
 	end_spares(&r);
 }
 
