@@ -188,6 +188,27 @@ static void count_slice(struct portfolio_job *p, const json_t *meta, const json_
 		count_zone(p, json_array_get(given, i), json_array_get(done, i));
 }
 
+/* One zone for which there was no room: there is none for what follows, and
+ * each of a hundred thousand would be tried in vain. */
+static bool is_full(const json_t *result, struct err *err)
+{
+	json_t *zones = json_object_get(result, "zones"), *zone;
+	size_t i;
+
+	json_array_foreach(zones, i, zone) {
+		struct err why = ERR_INIT;
+
+		if (!json_object_get(zone, "error"))
+			continue;
+		control_error_read(zone, &why);
+		if (err_is(&why, ERR_FULL)) {
+			*err = why;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void take_slice_result(struct job *job, const json_t *result)
 {
 	struct portfolio_job *p = job->portfolio;
@@ -196,7 +217,9 @@ static void take_slice_result(struct job *job, const json_t *result)
 	if (json_is_true(json_object_get(result, "ok"))) {
 		count_slice(p, p->slices[0].meta, result);
 		want_barrier(job, result);
-		if (job->child)
+		if (is_full(result, &err))
+			stop_taking(job, &err);
+		else if (job->child)
 			child_send(job->child, MSG_REPLY, 0, "{}", 2, NULL, 0);
 	} else {
 		control_error_read(result, &err);

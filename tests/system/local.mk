@@ -15,6 +15,7 @@ SYSTEM_TESTS = \
 	tests/system/durable.py \
 	tests/system/faults.py \
 	tests/system/flows.py \
+	tests/system/full_disk.py \
 	tests/system/history.py \
 	tests/system/jobs.py \
 	tests/system/killed.py \
@@ -31,7 +32,7 @@ SYSTEM_TESTS = \
 	tests/system/unread.py \
 	tests/system/way_back.py
 TESTS += $(SYSTEM_TESTS)
-EXTRA_DIST += $(SYSTEM_TESTS) tests/support/schwenk.py
+EXTRA_DIST += $(SYSTEM_TESTS) tests/support/schwenk.py tests/support/full.py
 
 # The daemon, the tool and the load client are built before any of them runs.
 $(SYSTEM_TESTS:.py=.log): src/daemon/schwenkd src/tool/schwenk tests/support/dnsload

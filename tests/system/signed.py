@@ -9,6 +9,7 @@ sys.dont_write_bytecode = True
 for folder in ('support', 'interop'):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', folder))
 import schwenk as s  # noqa: E402
+import full  # noqa: E402
 import servers  # noqa: E402
 
 ZONE = 'shop.example'
@@ -375,6 +376,28 @@ def spares_rights():
         s.equal(s.as_nobody([group], ask), 0, 'a staged set')
         d.must('cutover', sets=[ZONE + '@old'])
         s.equal(s.as_nobody([group], ask), 1, 'the live set')
+
+
+@s.case('no room for spare SOAs: none is there, a switch works, and once there is room they are')
+def spares_full():
+    # a limit on files would not do: so little finds its place in what is reserved
+    with full.SmallDisk() as disk:
+        d = disk.daemon
+        z = Spares(d)
+        d.must('cutover', sets=[ZONE + '@old'])
+        path = d.file('spares', ''.join(soas(z.text(1, n)) for n in range(30, 60)))
+        disk.fill()
+        for _ in range(3):
+            status, reply, err = d.tool('import', ZONE + '@old', '--soa', path)
+            s.equal((status, reply['error']['code']), (1, 'full'), 'the reply: %s' % err)
+            s.equal(d.set(ZONE, 'old')['spares'], 0, 'spare SOAs')
+        d.must('cutover', sets=[ZONE + '@new'])
+        s.equal((d.served_serial(ZONE), s.markers(d.udp(ZONE, 'SOA'))), (20, {2}), 'served after the cutover')
+        disk.free()
+        s.equal(d.run('import', ZONE + '@old', '--soa', path)['added'], 30, 'spare SOAs, once there is room')
+        d.must('rollback', zones=[ZONE])
+        s.equal((d.served_serial(ZONE), s.markers(d.udp(ZONE, 'SOA'))), (30, {1}), 'served after the rollback')
+        d.fsck()
 
 
 @s.case('spare SOAs survive a restart, and a backup in both forms')

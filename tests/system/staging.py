@@ -7,12 +7,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
 import contextlib  # noqa: E402
-import resource  # noqa: E402
-import subprocess  # noqa: E402
 import threading  # noqa: E402
 
 ZONE = 'shop.example'
-MIB = 1 << 20
 NAMES = 20000 if s.sanitized() else 150000
 
 
@@ -32,10 +29,6 @@ def works(d):
 
 def names(d, zone=ZONE):
     return sorted(r['name'] for r in d.must('sets', zone=zone)['sets'] if r['state'] != 'dropping')
-
-
-def space(d):
-    return d.must('status')['space']['images']
 
 
 def loaders(d):
@@ -214,110 +207,6 @@ def failed():
         s.equal(d.set(ZONE, 'broken')['state'], 'ready', 'the state after the repair')
         d.must('cutover', sets=[ZONE + '@broken'])
         s.equal(s.markers(d.udp('both.' + ZONE)), {3}, 'served')
-
-
-@s.case('the map of images full in mid-import: a clear failure, a switch works, the space comes back')
-def map_full():
-    with s.Daemon(images_map_size=48 * MIB) as d:
-        prepared(d)
-        path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 1200000 if not s.sanitized() else 600000)
-        before = space(d)
-        thread = import_file(d, ZONE + '@big', path)
-        s.wait_until(lambda: loaders(d) or not thread.is_alive(), 10, 'a loader')
-        while thread.is_alive():
-            works(d)
-            thread.join(0.1)
-        reply = thread.result[0]
-        s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'full'), 'the import')
-        works(d)
-        s.equal(names(d), ['new', 'old'], 'the sets')
-        s.wait_until(lambda: space(d) <= before + 0.05, 20, 'the space to come back')
-        # and what fits is taken, again and again: nothing leaks
-        small = s.big_zone(os.path.join(d.dir, 'small.zone'), ZONE, 4, 100000)
-        for _ in range(6):
-            with open(small) as f:
-                d.must('import', [f.fileno()], zone=ZONE, set='small', name=small, timeout=120)
-        d.fsck()
-
-
-@contextlib.contextmanager
-def small_disk(megabytes):
-    """A file system of its own."""
-    if os.geteuid() != 0:
-        raise s.Skip('a full disk needs a mount, and that needs root')
-    base = s.tempfile.mkdtemp(prefix='schwenk-test-')
-    target = os.path.join(base, 'disk')
-    os.mkdir(target)
-    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dm' % megabytes, 'schwenk-test', target],
-                             capture_output=True, text=True)
-    if mounted.returncode:
-        os.rmdir(target)
-        os.rmdir(base)
-        raise s.Skip('mount: %s' % mounted.stderr.strip())
-    try:
-        yield target
-    finally:
-        subprocess.run(['umount', target], check=False)
-        os.rmdir(target)
-        os.rmdir(base)
-
-
-@s.case('the disk full in mid-import: a clear failure, a switch works, the space comes back')
-def disk_full():
-    with small_disk(96) as disk:
-        os.mkdir(os.path.join(disk, 'db'))
-        with s.Daemon(database=os.path.join(disk, 'db')) as d:
-            prepared(d)
-            path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 1000000 if not s.sanitized() else 700000)
-            thread = import_file(d, ZONE + '@big', path)
-            s.wait_until(lambda: loaders(d) or not thread.is_alive(), 10, 'a loader')
-            while thread.is_alive():
-                works(d)
-                thread.join(0.1)
-            reply = thread.result[0]
-            s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'full'), 'the import')
-            works(d)
-            # now nothing at all is left beside it
-            with open(os.path.join(disk, 'filler'), 'wb') as f, contextlib.suppress(OSError):
-                while True:
-                    f.write(b'\0' * 65536)
-                    f.flush()
-            for _ in range(20):
-                works(d)
-            s.equal(names(d), ['new', 'old'], 'the sets')
-            os.unlink(os.path.join(disk, 'filler'))
-            d.import_set(ZONE + '@fits', s.marked_zone(ZONE, 4, 1000))
-            d.fsck()
-
-
-@s.case('at a limit on the size of files, the same as on a full disk')
-def file_limit():
-    with s.Daemon(images_map_size=512 * MIB) as d:
-        prepared(d)
-        path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 500000)
-        writer, main = d.writer(), d.pid()
-        for pid in [main] + d.children():
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (24 * MIB, 24 * MIB))
-        thread = import_file(d, ZONE + '@big', path)
-        while thread.is_alive():
-            works(d)
-            thread.join(0.1)
-        reply = thread.result[0]
-        s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'full'), 'the import: %s' % reply)
-        s.equal(names(d), ['new', 'old'], 'the sets')
-        # that was the loader's file; now the store's
-        for i in range(20):
-            reply = d.import_set('%s@s%d' % (ZONE, i), s.marked_zone(ZONE, 4, 15000), must=False)
-            if not reply['ok']:
-                break
-            works(d)
-        s.equal(reply.get('error', {}).get('code'), 'full', 'the last import: %s' % reply)
-        for _ in range(20):
-            works(d)
-        s.equal((d.writer(), d.pid()), (writer, main), 'the processes')
-        d.must('drop', sets=['%s@s0' % ZONE])
-        s.wait_until(lambda: 's0' not in names(d), 10, 'the dropped set to go')
-        d.fsck()
 
 
 @s.case('SIGKILL of all in mid-import: the remains are cleared in the background')
