@@ -49,8 +49,20 @@ class Malformed(ValueError):
     pass
 
 
-def _name(raw, at):
-    """Lower-cased wire form, and where it ends."""
+def _name(raw, at, known):
+    """Lower-cased wire form, and where it ends. known: {where a pointer led: name}."""
+    if raw[at] >= 0xc0:
+        target = (raw[at] & 0x3f) << 8 | raw[at + 1]
+        if target >= at:
+            raise Malformed('a pointer forward')
+        name = known.get(target)
+        if name is None:
+            name = known[target] = _spelled(raw, target)[0]
+        return name, at + 2
+    return _spelled(raw, at)
+
+
+def _spelled(raw, at):
     out, end, low = [], None, at
     while True:
         size = raw[at]
@@ -69,14 +81,14 @@ def _name(raw, at):
             at += 1 + size
 
 
-def _rdata(raw, rrtype, at, end):
+def _rdata(raw, rrtype, at, end, known):
     layout = LAYOUT.get(rrtype)
     if layout is None:
         return raw[at:end]
     out = [raw[at:at + layout[0]]]
     at += layout[0]
     for _ in range(layout[1]):
-        name, at = _name(raw, at)
+        name, at = _name(raw, at, known)
         out.append(name)
     out.append(raw[at:end])
     return b''.join(out)
@@ -95,21 +107,21 @@ class Response:
         self.aa, self.tc, self.bits = flags >> 10 & 1, flags >> 9 & 1, flags & 0xf9f0
         self.edns, self.do, self.size, self.twice, self.kind = False, False, len(raw), [], None
         self.sections, self.ends, self.where, self.sizes = [], [], {}, {}
-        at = question_end
+        at, known = question_end, {}
         try:
             for count in (an, ns, ar):
-                at, rcode = self._section(raw, at, count, rcode)
+                at, rcode = self._section(raw, at, count, rcode, known)
         except (IndexError, struct.error):
             raise Malformed('it ends too early')
         if at != len(raw):
             raise Malformed('%d octets behind the last record' % (len(raw) - at))
         self.rcode = RCODES.get(rcode, str(rcode))
 
-    def _section(self, raw, at, count, rcode):
+    def _section(self, raw, at, count, rcode, known):
         found = {}
         for _ in range(count):
             begin = at
-            owner, at = _name(raw, at)
+            owner, at = _name(raw, at, known)
             rrtype, rrclass, ttl, size = struct.unpack_from('>HHIH', raw, at)
             at += 10
             if rrtype == OPT:
@@ -121,7 +133,7 @@ class Response:
                 continue
             if at + size > len(raw):
                 raise Malformed('rdata beyond the end')
-            rdata = _rdata(raw, rrtype, at, at + size)
+            rdata = _rdata(raw, rrtype, at, at + size, known)
             at += size
             key = owner, rrtype, struct.unpack_from('>H', rdata)[0] if rrtype == RRSIG else 0
             rrset = found.setdefault(key, (set(), set()))
