@@ -68,11 +68,12 @@ void show_signed_warnings(struct tool *tool, const char *what, const json_t *zon
 {
 	const char *outcome = reply_text(zone, "outcome"), *until = reply_text(zone, "signed_until"), *keys = reply_text(zone, "keys");
 	const char *back = reply_text(zone, "back_signed_until");
-	char name[NAME_TEXT_MAX], time[32];
+	const char *name;
+	char shown[NAME_TEXT_MAX], time[32];
 
 	if (strcmp(what, "confirm") == 0 || (strcmp(outcome, "switched") != 0 && strcmp(outcome, "overtook") != 0))
 		return;
-	names_show(tool, reply_text(zone, "zone"), name);
+	name = names_show(tool, reply_text(zone, "zone"), shown);
 	if (*keys)
 		tool_note(tool, "warning: %s: %s", name, keys);
 	if (show_is_over(until))

@@ -109,6 +109,13 @@ offers 'schwenk zones --h' --held --help
 offers 'schwenk cutover -m shop.e'
 offers 'schwenk cutover --note shop.e'
 offers 'schwenk status '
+offers 'schwenk cutover shop.example@new --force ' dnskey unsigned
+offers 'schwenk cutover --force d' dnskey
+offers 'schwenk cutover --force dnskey shop.example@o' @old
+# the rules that the daemon knows
+for rule in dnskey unsigned; do
+	grep -q "strcmp(rule, \"$rule\")" "$top/src/daemon/writer_commands.c" || { echo "FAIL --force $rule"; failed=$((failed + 1)); }
+done
 offers 'schwenk nonsense '
 # where bash does not cut at "@"
 complete_whole() {
@@ -125,6 +132,8 @@ offers 'schwenk confirm a' 'a\`touch\ \$HOME\`.example'
 # files
 : > "$dir/a.zone"
 offers "schwenk import shop.example@new $dir/a" "$dir/a.zone"
+offers "schwenk import shop.example@new --soa $dir/a" "$dir/a.zone"
+offers "schwenk import --soa $dir/a.zone shop.example@n" @new @next
 
 # every command, and each of its options
 while IFS= read -r name; do

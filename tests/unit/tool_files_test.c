@@ -112,6 +112,36 @@ static void import_of_what_cannot_be_read(void **state)
 	run_free(&run);
 }
 
+static void spare_soas_go_to_a_set(void **state)
+{
+	static const char *const wrong[] = { "import a.example@new %s --soa %s", "import a.example --soa %s", "import a.example@new --soa %s --drop ttl",
+		"import --soa %s" };
+	struct place place;
+	char command[200];
+	struct run run;
+
+	place_make(&place);
+	snprintf(command, sizeof command, "import a.example@new --soa %s", place.path);
+	run_reply(&run, command, "{\"ok\":true,\"outcome\":\"added\",\"added\":2,\"set\":{\"set\":\"a.example@new\",\"spares\":3}}\n");
+	assert_int_equal(run.status, STATUS_DONE);
+	has(run.server.lines, "\"command\":\"import-soa\",\"set\":\"a.example@new\"");
+	has(run.server.lines, place.path);
+	assert_string_equal(run.server.files, "the zone's text\n");
+	assert_string_equal(run.say, "a.example@new: 2 spare SOAs added; 3 spare SOAs left\n");
+	run_free(&run);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		snprintf(command, sizeof command, wrong[i], place.path, place.other);
+		run_at(&run, "/nowhere/socket", command);
+		assert_int_equal(run.status, STATUS_USAGE);
+		run_free(&run);
+	}
+	run_at(&run, "/nowhere/socket", "import a.example@new --soa /nowhere/file");
+	assert_int_equal(run.status, STATUS_REFUSED);
+	has(run.say, "/nowhere/file: No such file");
+	run_free(&run);
+	place_remove(&place);
+}
+
 static void failed_set_is_status_1(void **state)
 {
 	static const char reply[] = "{\"ok\":true,\"set\":{\"set\":\"a.example@new\",\"records\":4},\"outcome\":\"failed\",\"errors\":2}\n";
@@ -365,6 +395,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(import_passes_the_file_and_its_includes),
 		cmocka_unit_test(import_of_what_cannot_be_read),
+		cmocka_unit_test(spare_soas_go_to_a_set),
 		cmocka_unit_test(failed_set_is_status_1),
 		cmocka_unit_test(a_directory_is_sent_as_it_is_asked_for),
 		cmocka_unit_test(export_replaces_a_file_only_when_whole),

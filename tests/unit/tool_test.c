@@ -255,6 +255,25 @@ static void warnings_of_a_switch(void **state)
 	run_free(&run);
 }
 
+/* What a validator would say of a switch, with the zone's name and the way on. */
+static void warnings_of_a_signed_switch(void **state)
+{
+	struct run run;
+
+	run_reply(&run, "cutover shop.example@new --force dnskey", "{\"ok\":true,\"switch\":17,\"zones\":[{\"zone\":\"shop.example\","
+		"\"from\":\"old\",\"to\":\"new\",\"from_serial\":7,\"to_serial\":8,\"outcome\":\"switched\",\"serial_stuck\":false,"
+		"\"spares\":0,\"back_stuck\":true,\"keys\":\"the key 4711 signs in @new\",\"signed_until\":\"2020-01-02T03:04:05Z\","
+		"\"back_signed_until\":\"2020-01-01T03:04:05Z\"}],\"back\":\"schwenk rollback shop.example\"}\n");
+	assert_int_equal(run.status, STATUS_DONE);
+	has(run.server.lines, "\"force\":[\"dnskey\"]");
+	has(run.say, "warning: shop.example: the key 4711 signs in @new\n");
+	has(run.say, "warning: shop.example: the signatures of new expired on 2020-01-02 ");
+	has(run.say, "warning: shop.example: old, the way back, has no spare signed SOA");
+	has(run.say, "'schwenk import shop.example@old --soa FILE'");
+	has(run.say, "warning: shop.example: the signatures of old, the way back, expired on 2020-01-01 ");
+	run_free(&run);
+}
+
 static void a_note_is_never_left_out(void **state)
 {
 	struct run run;
@@ -435,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_member_alone_names_its_group),
 		cmocka_unit_test(counters_stand_by_worker),
 		cmocka_unit_test(warnings_of_a_switch),
+		cmocka_unit_test(warnings_of_a_signed_switch),
 		cmocka_unit_test(a_note_is_never_left_out),
 		cmocka_unit_test(status_tells_a_hold_once),
 		cmocka_unit_test(history_goes_on),
