@@ -15,7 +15,7 @@ src_daemon_schwenkd_SOURCES = \
 	src/daemon/schedule.c src/daemon/schedule.h \
 	src/daemon/stats.c \
 	src/daemon/supervise.c \
-	src/daemon/tcp.c \
+	src/daemon/tcp.c src/daemon/tcp_clients.c src/daemon/tcp_clients.h \
 	src/daemon/udp.c \
 	src/daemon/worker.c src/daemon/worker.h \
 	src/daemon/worker_limits.c \

@@ -2,16 +2,22 @@
  * Streams: queries behind one another, each with its length before it (RFC
  * 1035 4.2.2, RFC 7766).
  *
- * What was read is answered in batches, a batch with one write. While a
- * reply waits for the client, nothing more is read from it: a client that
- * does not read its replies holds up itself alone, and not for long. There
- * is no timer a connection: those in one state are in one list, in the order
- * in which they came into it, and one sweep looks at the lists' heads.
+ * Connections are watched by an epoll set of their own, which is one event of
+ * the loop. What is readable is read, all of it; then one snapshot is begun,
+ * and the queries of all these connections are answered in batches; a
+ * connection's replies of a batch go with one write. (An event of the loop's
+ * for each would be taken and dropped by system calls of its own, and answered
+ * alone.) While a reply waits for the client, nothing more is read from it: a
+ * client that does not read its replies holds up itself alone, and not for
+ * long. There is no timer a connection: those in one state are in one list,
+ * in the order in which they came into it, and one sweep looks at the lists'
+ * heads.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -20,17 +26,18 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/tcp_clients.h"
 #include "daemon/worker.h"
 
-#define BATCH           16
+#define EVENTS          64              /* connections a wake-up */
 #define HEADER_SIZE     12              /* of a DNS message: what is shorter is none */
-#define IN_FIRST        2048            /* the in buffer begins with this and doubles */
+#define IN_FIRST        1024            /* the in buffer begins with this and doubles */
 #define IN_MAX          (2 + 65535)
-#define READS           4               /* a wake-up */
+#define REPLY_SPACE     (65536 + 192)   /* no power of two: see STAGGER in udp.c */
 #define ACCEPTS         64              /* a wake-up */
+#define SPARE_MAX       64              /* ended connections whose memory is kept for the next */
 #define SWEEP_MS        250
 #define WRITE_STEP      (16u << 10)     /* taking so much of a reply renews the time for it */
-#define CLIENT_BITS     56              /* of an IPv6 address that are one client; IPv4: all */
 #define PENDING_TIGHT   (16u << 20)     /* replies waiting in the worker: one a batch above this */
 #define PENDING_MAX     (64u << 20)     /* … and those who make them wait go above this */
 
@@ -43,31 +50,22 @@ enum state {
 
 struct connection {
 	TAILQ_ENTRY(connection) link;   /* in the list of its state */
-	TAILQ_ENTRY(connection) of_client;
-	struct tcp *tcp;
-	struct client *client;
+	TAILQ_ENTRY(connection) ready;  /* if answerable */
+	struct client_link of_client;
 	enum state state;
-	int64_t since_us;               /* in the state; CLOCK_BOOTTIME */
-	struct event *event;            /* readable, or in TCP_WRITING writable */
 	int fd;
-	struct sockaddr_storage peer;
+	int64_t since_us;               /* in the state; CLOCK_BOOTTIME */
+	bool answerable;                /* has whole queries, or comes to its end */
 	bool finished;                  /* the client will send no more, or sent nonsense: close when all is written */
-	uint8_t *in;
 	uint32_t in_at, in_end, in_capacity;
+	uint8_t *in;                    /* first, or malloc'd where that is too small */
 	uint8_t *out;                   /* what the kernel did not take */
 	size_t out_at, out_end;
 	size_t taken;                   /* of it, since since_us */
+	struct sockaddr_storage peer;
+	uint8_t first[IN_FIRST];
 };
 TAILQ_HEAD(connection_list, connection);
-
-/* Who has connections, by address. */
-struct client {
-	struct client *chain;           /* of the same bucket */
-	struct address address;         /* or prefix */
-	uint8_t size;                   /* octets of an address: 4, 16 */
-	unsigned count;
-	struct connection_list connections;
-};
 
 struct tcp_listener {
 	struct tcp *tcp;
@@ -78,113 +76,63 @@ struct tcp {
 	struct worker *worker;
 	struct tcp_listener *listeners;
 	unsigned listener_count;
-	struct event *sweep;
-	struct connection_list list[STATES];
-	unsigned connections;
-	struct client **clients;        /* a hash table, keyed, as large as there may be connections */
-	size_t clients_mask;
-	uint64_t seed[2];
+	int epoll;
+	struct event *eventful, *sweep;
+	struct connection_list list[STATES], answerable;
+	struct connection_list spare;   /* by link */
+	unsigned spares, connections;
+	struct clients clients;
 	size_t pending;
+	int64_t now_us;                 /* of the present wake-up */
 	bool accepting;
 	uint64_t accepted, queries, evicted, client_evicted, timed_out, malformed;
-	struct answer_job jobs[BATCH];
-	uint8_t reply[BATCH][2 + 65535];
+	struct answer_job jobs[ANSWER_BATCH];
+	uint8_t reply[ANSWER_BATCH][REPLY_SPACE];
 };
-
-static void on_readable(evutil_socket_t, short, void *);
-static void on_writable(evutil_socket_t, short, void *);
-
-/* ---- clients ------------------------------------------------------------------------- */
-
-static struct client **client_place(const struct tcp *t, const struct address *a, uint8_t size)
-{
-	unsigned __int128 product = (unsigned __int128)(a->word[0] ^ t->seed[1]) * t->seed[0];
-	struct client **p = &t->clients[((uint64_t)product ^ (uint64_t)(product >> 64)) & t->clients_mask];
-
-	while (*p && ((*p)->size != size || (*p)->address.word[0] != a->word[0]))
-		p = &(*p)->chain;
-	return p;
-}
-
-static struct address client_address(const struct sockaddr_storage *peer, uint8_t *size)
-{
-	struct answer_job job = { .client_size = 0 };
-	struct address a = { { 0, 0 } };
-
-	worker_set_client(&job, peer);
-	*size = job.client_size;
-	if (job.client_size) {
-		a = address_load(job.client, job.client_size);
-		a.word[0] &= prefix_mask(job.client_size == 4 ? 32 : CLIENT_BITS).word[0];
-		a.word[1] = 0;
-	}
-	return a;
-}
-
-/* NULL: no memory. */
-static struct client *client_get(struct tcp *t, const struct address *a, uint8_t size)
-{
-	struct client **p = client_place(t, a, size);
-
-	if (!*p && (*p = calloc(1, sizeof **p))) {
-		(*p)->address = *a;
-		(*p)->size = size;
-		TAILQ_INIT(&(*p)->connections);
-	}
-	return *p;
-}
-
-static void client_leave(struct tcp *t, struct connection *c)
-{
-	struct client *client = c->client, **p;
-
-	TAILQ_REMOVE(&client->connections, c, of_client);
-	if (--client->count)
-		return;
-	p = client_place(t, &client->address, client->size);
-	*p = client->chain;
-	free(client);
-}
 
 /* ---- states and ends --------------------------------------------------------------- */
 
-static void connection_close(struct connection *c)
+static void forget_input(struct connection *c)
 {
-	struct tcp *t = c->tcp;
+	/* one long query must not hold 64 KiB for as long as the client idles */
+	if (c->in != c->first)
+		free(c->in);
+	c->in = c->first;
+	c->in_capacity = IN_FIRST;
+	c->in_at = c->in_end = 0;
+}
 
+static void connection_close(struct tcp *t, struct connection *c)
+{
 	TAILQ_REMOVE(&t->list[c->state], c, link);
-	client_leave(t, c);
+	if (c->answerable)
+		TAILQ_REMOVE(&t->answerable, c, ready);
+	clients_leave(&t->clients, &c->of_client);
 	t->connections--;
 	t->pending -= c->out_end - c->out_at;
-	event_free(c->event);
-	close(c->fd);
-	free(c->in);
+	close(c->fd);                   /* leaves the epoll set by that: there is no other descriptor of it */
+	forget_input(c);
 	free(c->out);
-	free(c);
+	if (t->spares < SPARE_MAX) {
+		TAILQ_INSERT_HEAD(&t->spare, c, link);
+		t->spares++;
+	} else {
+		free(c);
+	}
 }
 
-/* What is waited for. */
-static void watch(struct connection *c, short what, event_callback_fn call)
+/* The one place where a connection changes its state. false: it cannot go on. */
+static bool enter(struct tcp *t, struct connection *c, enum state state)
 {
-	event_del(c->event);
-	event_assign(c->event, c->tcp->worker->base, c->fd, what | EV_PERSIST, call, c);
-	event_add(c->event, NULL);
-}
-
-/* The one place where a connection changes its state. */
-static void enter(struct connection *c, enum state state)
-{
-	struct tcp *t = c->tcp;
+	struct epoll_event wanted = { .events = state == TCP_WRITING ? EPOLLOUT : EPOLLIN, .data.ptr = c };
+	bool other = (state == TCP_WRITING) != (c->state == TCP_WRITING);
 
 	TAILQ_REMOVE(&t->list[c->state], c, link);
 	TAILQ_INSERT_TAIL(&t->list[state], c, link);
-	if (state == TCP_WRITING && c->state != TCP_WRITING)
-		watch(c, EV_WRITE, on_writable);
-	else if (state != TCP_WRITING && c->state == TCP_WRITING)
-		watch(c, EV_READ, on_readable);
 	c->state = state;
-	c->since_us = clock_boot_us();
+	c->since_us = t->now_us;
 	c->taken = 0;
+	return !other || epoll_ctl(t->epoll, EPOLL_CTL_MOD, c->fd, &wanted) == 0;
 }
 
 /* Room for one more: the longest idle goes, else who began to send longest
@@ -196,23 +144,32 @@ static bool evict(struct tcp *t)
 
 		if (c) {
 			t->evicted++;
-			connection_close(c);
+			connection_close(t, c);
 			return true;
 		}
 	}
 	return false;
 }
 
-/* The same among a client's own. */
-static void evict_of(struct tcp *t, struct client *client)
+static struct connection *connection_of(struct client_link *link)
 {
-	struct connection *c, *worst = TAILQ_FIRST(&client->connections);
+	return (struct connection *)((uint8_t *)link - offsetof(struct connection, of_client));
+}
 
-	TAILQ_FOREACH(c, &client->connections, of_client)
+/* The same among a client's own. */
+static void evict_of(struct tcp *t, const struct client_links *links)
+{
+	struct connection *worst = connection_of(TAILQ_FIRST(links));
+	struct client_link *link;
+
+	TAILQ_FOREACH(link, links, link) {
+		struct connection *c = connection_of(link);
+
 		if (c->state < worst->state || (c->state == worst->state && c->since_us < worst->since_us))
 			worst = c;
+	}
 	t->client_evicted++;
-	connection_close(worst);
+	connection_close(t, worst);
 }
 
 static void watch_listeners(struct tcp *t, bool on)
@@ -244,7 +201,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 		while ((c = TAILQ_FIRST(&t->list[state])) && now - c->since_us >= limit[state]) {
 			t->timed_out++;
-			connection_close(c);
+			connection_close(t, c);
 		}
 	}
 	watch_listeners(t, true);       /* after a want of descriptors */
@@ -252,14 +209,22 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 /* ---- answering ----------------------------------------------------------------------- */
 
-/* The whole queries at the front of what was read become jobs. */
-static unsigned take_queries(struct connection *c)
+/* Is there a whole query, or a length that is none, at the front? */
+static bool has_query(const struct connection *c)
 {
-	struct tcp *t = c->tcp;
-	unsigned n = 0, most = t->pending > PENDING_TIGHT ? 1 : BATCH;
+	uint32_t here = c->in_end - c->in_at;
 
-	while (n < most && c->in_end - c->in_at >= 2) {
+	return here >= 2 && (load_be16(c->in + c->in_at) < HEADER_SIZE || here >= 2u + load_be16(c->in + c->in_at));
+}
+
+/* Whole queries at the front of what was read become jobs, `most` of them. */
+static unsigned take_queries(struct tcp *t, struct connection *c, unsigned first, unsigned most)
+{
+	unsigned n = 0;
+
+	while (n < most && has_query(c)) {
 		uint16_t size = load_be16(c->in + c->in_at);
+		struct answer_job *job = &t->jobs[first + n];
 
 		if (size < HEADER_SIZE) {
 			/* who counts like this cannot be followed any further */
@@ -268,20 +233,18 @@ static unsigned take_queries(struct connection *c)
 			c->in_at = c->in_end;
 			break;
 		}
-		if (c->in_end - c->in_at < 2u + size)
-			break;
-		t->jobs[n] = (struct answer_job){
+		*job = (struct answer_job){
 			.query = c->in + c->in_at + 2, .query_size = size,
-			.reply = t->reply[n] + 2, .reply_capacity = 65535, .tcp = true,
+			.reply = t->reply[first + n] + 2, .reply_capacity = 65535, .tcp = true,
 		};
-		worker_set_client(&t->jobs[n], &c->peer);
+		worker_set_client(job, &c->peer);
 		c->in_at += 2u + size;
 		n++;
 	}
 	return n;
 }
 
-static bool keep_rest(struct connection *c, struct iovec *iov, unsigned count, size_t sent, size_t total)
+static bool keep_rest(struct tcp *t, struct connection *c, struct iovec *iov, unsigned count, size_t sent, size_t total)
 {
 	uint8_t *p = malloc(total - sent);
 
@@ -290,7 +253,7 @@ static bool keep_rest(struct connection *c, struct iovec *iov, unsigned count, s
 	c->out = p;
 	c->out_at = 0;
 	c->out_end = total - sent;
-	c->tcp->pending += total - sent;
+	t->pending += total - sent;
 	for (unsigned i = 0; i < count; i++) {
 		size_t skip = sent < iov[i].iov_len ? sent : iov[i].iov_len;
 
@@ -298,20 +261,30 @@ static bool keep_rest(struct connection *c, struct iovec *iov, unsigned count, s
 		p += iov[i].iov_len - skip;
 		sent -= skip;
 	}
-	return c->tcp->pending <= PENDING_MAX;
+	return t->pending <= PENDING_MAX;
 }
 
-/* false: the connection cannot go on. */
-static bool send_replies(struct connection *c, unsigned count)
+static ssize_t write_all(int fd, struct iovec *iov, unsigned count)
 {
-	struct tcp *t = c->tcp;
-	struct iovec iov[BATCH];
-	struct msghdr m = { .msg_iov = iov };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = count };
+	ssize_t sent;
+
+	do {
+		sent = count == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) :
+			sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
+
+/* The replies of some jobs. false: the connection cannot go on. */
+static bool send_replies(struct tcp *t, struct connection *c, unsigned first, unsigned count)
+{
+	struct iovec iov[ANSWER_BATCH];
 	size_t total = 0;
 	unsigned n = 0;
 	ssize_t sent;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = first; i < first + count; i++) {
 		if (!t->jobs[i].reply_size)
 			continue;
 		store_be16(t->reply[i], (uint16_t)t->jobs[i].reply_size);
@@ -320,59 +293,69 @@ static bool send_replies(struct connection *c, unsigned count)
 	}
 	if (!n)
 		return true;
-	m.msg_iovlen = n;
-	do {
-		sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno != EAGAIN)
+	sent = write_all(c->fd, iov, n);
+	return sent >= 0 && ((size_t)sent == total || keep_rest(t, c, iov, n, (size_t)sent, total));
+}
+
+static void make_answerable(struct tcp *t, struct connection *c)
+{
+	if (!c->answerable)
+		TAILQ_INSERT_TAIL(&t->answerable, c, ready);
+	c->answerable = true;
+}
+
+/* After a batch in which so many of its queries were answered: what is waited
+ * for now. false: the connection is over. */
+static bool settle(struct tcp *t, struct connection *c, unsigned first, unsigned count)
+{
+	if (count && !send_replies(t, c, first, count))
 		return false;
-	if (sent < 0)
-		sent = 0;
-	return (size_t)sent == total || keep_rest(c, iov, n, (size_t)sent, total);
-}
-
-static void become_idle(struct connection *c)
-{
-	c->in_at = c->in_end = 0;
-	if (c->in_capacity > IN_FIRST) {
-		/* one long query must not hold 64 KiB for as long as the client idles */
-		free(c->in);
-		c->in = NULL;
-		c->in_capacity = 0;
-	}
-	enter(c, TCP_IDLE);
-}
-
-/* Answers what is here, until the client's reading is what is waited for.
- * false: the connection is over. */
-static bool answer(struct connection *c)
-{
-	bool any = false;
-	unsigned count;
-
-	while (!c->out && (count = take_queries(c))) {
-		any = true;
-		c->tcp->queries += count;
-		worker_answer(c->tcp->worker, c->tcp->jobs, count);
-		if (!send_replies(c, count))
-			return false;
-	}
 	if (c->out)
-		enter(c, TCP_WRITING);
-	else if (c->finished)
+		return enter(t, c, TCP_WRITING);
+	if (has_query(c)) {
+		make_answerable(t, c);  /* behind the others */
+		return true;
+	}
+	if (c->finished)
 		return false;
-	else if (c->in_at == c->in_end)
-		become_idle(c);
-	else if (any || c->state != TCP_READING)
-		enter(c, TCP_READING);
-	return true;
+	if (c->in_at == c->in_end) {
+		forget_input(c);
+		return enter(t, c, TCP_IDLE);
+	}
+	return (!count && c->state == TCP_READING) || enter(t, c, TCP_READING);
+}
+
+/* Answers what was read: a snapshot a batch, begun after the reading. */
+static void answer_all(struct tcp *t)
+{
+	struct { struct connection *c; unsigned first, count; } share[ANSWER_BATCH];
+
+	while (!TAILQ_EMPTY(&t->answerable)) {
+		unsigned most = t->pending > PENDING_TIGHT ? 1 : ANSWER_BATCH, jobs = 0, n = 0;
+		struct connection *c;
+
+		while (n < most && jobs < most && (c = TAILQ_FIRST(&t->answerable))) {
+			TAILQ_REMOVE(&t->answerable, c, ready);
+			c->answerable = false;
+			share[n].c = c;
+			share[n].first = jobs;
+			share[n].count = take_queries(t, c, jobs, most - jobs);
+			jobs += share[n++].count;
+		}
+		if (jobs)
+			worker_answer(t->worker, t->jobs, jobs);
+		t->queries += jobs;
+		for (unsigned i = 0; i < n; i++)
+			if (!settle(t, share[i].c, share[i].first, share[i].count))
+				connection_close(t, share[i].c);
+	}
 }
 
 /* ---- reading and writing -------------------------------------------------------------- */
 
 static bool make_room(struct connection *c)
 {
-	uint32_t capacity;
+	uint32_t capacity = 2 * c->in_capacity;
 	uint8_t *p;
 
 	if (c->in_at) {
@@ -383,127 +366,143 @@ static bool make_room(struct connection *c)
 	if (c->in_end < c->in_capacity)
 		return true;
 	/* grows by what came, not by what the length promises */
-	capacity = c->in_capacity ? 2 * c->in_capacity : IN_FIRST;
 	if (capacity > IN_MAX)
 		capacity = IN_MAX;
-	p = realloc(c->in, capacity);
+	p = realloc(c->in == c->first ? NULL : c->in, capacity);
 	if (!p)
 		return false;
+	if (c->in == c->first)
+		memcpy(p, c->first, c->in_end);
 	c->in = p;
 	c->in_capacity = capacity;
 	return true;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* false: the connection is over. */
+static bool read_some(struct tcp *t, struct connection *c)
 {
-	struct connection *c = arg;
+	size_t room;
+	ssize_t n;
 
-	for (unsigned i = 0; i < READS && c->state != TCP_WRITING; i++) {
-		size_t room;
-		ssize_t n;
-
-		if (!make_room(c)) {
-			connection_close(c);
-			return;
-		}
+	do {
+		if (!make_room(c))
+			return false;
 		room = c->in_capacity - c->in_end;
-		n = recv(fd, c->in + c->in_end, room, MSG_DONTWAIT);
+		n = recv(c->fd, c->in + c->in_end, room, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0) {
-			connection_close(c);
-			return;
-		}
-		if (n == 0)
-			c->finished = true;
+			break;
+		if (n < 0)
+			return false;
 		c->in_end += (uint32_t)n;
-		if (!answer(c)) {
-			connection_close(c);
-			return;
-		}
-		if ((size_t)n < room)
-			return;
-	}
+		c->finished = n == 0;
+	} while ((size_t)n == room && !has_query(c));
+	if (has_query(c))
+		make_answerable(t, c);
+	else if (c->finished)
+		return false;
+	else if (c->in_at < c->in_end && c->state != TCP_READING)
+		return enter(t, c, TCP_READING);
+	return true;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* false: the connection is over. */
+static bool write_some(struct tcp *t, struct connection *c)
 {
-	struct connection *c = arg;
-	ssize_t n = send(fd, c->out + c->out_at, c->out_end - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct iovec iov = { c->out + c->out_at, c->out_end - c->out_at };
+	ssize_t n = write_all(c->fd, &iov, 1);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		connection_close(c);
-		return;
-	}
+	if (n < 0)
+		return false;
 	c->out_at += (size_t)n;
 	c->taken += (size_t)n;
-	c->tcp->pending -= (size_t)n;
-	if (c->out_at < c->out_end) {
+	t->pending -= (size_t)n;
+	if (c->out_at < c->out_end)
 		/* who takes an octet now and then would hold its place for ever */
-		if (c->taken >= WRITE_STEP)
-			enter(c, TCP_WRITING);
-		return;
-	}
+		return c->taken < WRITE_STEP || enter(t, c, TCP_WRITING);
 	free(c->out);
 	c->out = NULL;
 	c->out_at = c->out_end = 0;
-	if (!answer(c))
-		connection_close(c);
+	make_answerable(t, c);          /* there may be more, or it was the last */
+	return true;
+}
+
+static void on_eventful(evutil_socket_t fd, short what, void *arg)
+{
+	struct epoll_event events[EVENTS];
+	struct tcp *t = arg;
+	int n = epoll_wait(t->epoll, events, EVENTS, 0);
+
+	t->now_us = clock_boot_us();
+	for (int i = 0; i < n; i++) {
+		struct connection *c = events[i].data.ptr;
+
+		if (!(c->state == TCP_WRITING ? write_some : read_some)(t, c))
+			connection_close(t, c);
+	}
+	answer_all(t);
 }
 
 /* ---- accepting --------------------------------------------------------------------------- */
 
 /* At a limit others go, so that whoever comes is served: of the client that
  * has most, or of all. */
-static void make_place(struct tcp *t, const struct address *a, uint8_t size)
+static void make_place(struct tcp *t, const struct sockaddr_storage *peer)
 {
 	const struct conf *conf = t->worker->role.conf;
-	struct client *client;
+	const struct client_links *links;
+	unsigned count;
 
-	while ((client = *client_place(t, a, size)) && client->count >= conf->tcp_connections_per_client)
-		evict_of(t, client);
+	while ((links = clients_find(&t->clients, peer, &count)) && count >= conf->tcp_connections_per_client)
+		evict_of(t, links);
 	while (t->connections >= conf->tcp_connections && evict(t))
 		;
 }
 
+static struct connection *connection_new(struct tcp *t)
+{
+	struct connection *c = TAILQ_FIRST(&t->spare);
+
+	if (c) {
+		TAILQ_REMOVE(&t->spare, c, link);
+		t->spares--;
+	} else {
+		c = malloc(sizeof *c);
+	}
+	if (c)
+		memset(c, 0, offsetof(struct connection, first));
+	return c;
+}
+
 static void connection_open(struct tcp *t, int fd, const struct sockaddr_storage *peer)
 {
-	uint8_t size;
-	struct address address = client_address(peer, &size);
 	struct connection *c;
+	struct epoll_event wanted = { .events = EPOLLIN };
 
-	make_place(t, &address, size);
-	c = calloc(1, sizeof *c);
-	if (c)
-		c->event = event_new(t->worker->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-	if (c && c->event)
-		c->client = client_get(t, &address, size);
-	if (!c || !c->client) {
-		if (c && c->event)
-			event_free(c->event);
+	make_place(t, peer);
+	c = wanted.data.ptr = connection_new(t);
+	if (!c || !clients_join(&t->clients, peer, &c->of_client)) {
 		free(c);
 		close(fd);
 		return;
 	}
-	c->tcp = t;
 	c->fd = fd;
 	c->peer = *peer;
+	c->in = c->first;
+	c->in_capacity = IN_FIRST;
 	c->state = TCP_IDLE;
-	c->since_us = clock_boot_us();
+	c->since_us = t->now_us;
 	TAILQ_INSERT_TAIL(&t->list[TCP_IDLE], c, link);
-	TAILQ_INSERT_TAIL(&c->client->connections, c, of_client);
-	c->client->count++;
 	t->connections++;
 	t->accepted++;
-	event_add(c->event, NULL);
+	if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &wanted) < 0)
+		connection_close(t, c);
 }
 
 static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 {
 	struct tcp_listener *l = arg;
 
+	l->tcp->now_us = clock_boot_us();
 	for (unsigned i = 0; i < ACCEPTS; i++) {
 		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 		socklen_t size = sizeof peer;
@@ -523,33 +522,32 @@ static void on_acceptable(evutil_socket_t listener, short what, void *arg)
 	}
 }
 
-/* More connections may come to be allowed: then the chains grow. */
-static size_t clients_size(unsigned connections)
+static bool make_events(struct tcp *t)
 {
-	size_t n = 16;
+	static const struct timeval interval = { 0, SWEEP_MS * 1000 };
 
-	while (n < connections)
-		n *= 2;
-	return n;
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (t->epoll < 0)
+		return false;
+	t->eventful = event_new(t->worker->base, t->epoll, EV_READ | EV_PERSIST, on_eventful, t);
+	t->sweep = event_new(t->worker->base, -1, EV_PERSIST, on_sweep, t);
+	return t->eventful && t->sweep && event_add(t->eventful, NULL) == 0 && event_add(t->sweep, &interval) == 0;
 }
 
 struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 {
-	static const struct timeval interval = { 0, SWEEP_MS * 1000 };
 	struct tcp *t = calloc(1, sizeof *t);
 
 	if (!t)
 		goto failed;
-	t->clients_mask = clients_size(w->role.conf->tcp_connections) - 1;
-	t->clients = calloc(t->clients_mask + 1, sizeof *t->clients);
-	t->seed[0] = load_le64(w->rate_seed) | 1;
-	t->seed[1] = load_le64(w->rate_seed + 8);
+	t->worker = w;
+	t->epoll = -1;
 	for (int i = 0; i < STATES; i++)
 		TAILQ_INIT(&t->list[i]);
-	t->worker = w;
-	t->sweep = event_new(w->base, -1, EV_PERSIST, on_sweep, t);
+	TAILQ_INIT(&t->answerable);
+	TAILQ_INIT(&t->spare);
 	t->listeners = calloc(count, sizeof *t->listeners);
-	if (!t->clients || !t->sweep || !t->listeners || event_add(t->sweep, &interval) < 0)
+	if (clients_init(&t->clients, w->role.conf->tcp_connections, w->rate_seed) < 0 || !t->listeners || !make_events(t))
 		goto failed;
 	for (; t->listener_count < count; t->listener_count++) {
 		struct tcp_listener *l = &t->listeners[t->listener_count];
@@ -562,24 +560,34 @@ struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 	watch_listeners(t, true);
 	return t;
 failed:
-	log_error("out of memory for the TCP sockets");
+	log_error("out of memory, or of descriptors, for the TCP sockets");
 	tcp_free(t);
 	return NULL;
 }
 
 void tcp_free(struct tcp *t)
 {
+	struct connection *c;
+
 	if (!t)
 		return;
 	for (int i = 0; i < STATES; i++)
-		while (t->worker && !TAILQ_EMPTY(&t->list[i]))
-			connection_close(TAILQ_FIRST(&t->list[i]));
+		while ((c = TAILQ_FIRST(&t->list[i])))
+			connection_close(t, c);
+	while ((c = TAILQ_FIRST(&t->spare))) {
+		TAILQ_REMOVE(&t->spare, c, link);
+		free(c);
+	}
 	for (unsigned i = 0; i < t->listener_count; i++)
 		event_free(t->listeners[i].acceptable);
 	free(t->listeners);
-	free(t->clients);
+	clients_free(&t->clients);
+	if (t->eventful)
+		event_free(t->eventful);
 	if (t->sweep)
 		event_free(t->sweep);
+	if (t->epoll >= 0)
+		close(t->epoll);
 	free(t);
 }
 
