@@ -27,7 +27,7 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/rows_json.c src/daemon/rows_json.h \
 	src/daemon/way_back.c src/daemon/way_back.h \
 	src/daemon/writer.c src/daemon/writer.h \
-	src/daemon/writer_bulk.c src/daemon/writer_intake.h src/daemon/writer_warm.c \
+	src/daemon/writer_bulk.c src/daemon/writer_clean.c src/daemon/writer_intake.h src/daemon/writer_warm.c \
 	src/daemon/writer_commands.c \
 	src/daemon/writer_edition.c \
 	src/daemon/writer_many.c \

@@ -77,6 +77,8 @@ struct bulk *many_begin(struct pending *);     /* NULL: no memory */
 /* ---- writer_bulk.c ---------------------------------------------------------- */
 /* Makes a job of the request; takes json and fd out of it. false: no such. */
 bool writer_begin_bulk(struct writer *, struct pending *);
+
+/* ---- writer_clean.c --------------------------------------------------------- */
 /* There may be garbage: look, when the queue comes to it. */
 void writer_want_cleaning(struct writer *);
 void writer_barrier_passed(struct writer *, uint64_t id);
