@@ -366,8 +366,26 @@ void child_ignore(void *arg, struct child *c, struct message *m)
 {
 }
 
+char *child_end_text(const struct daemon *d, enum role role, int status, char buf[CHILD_END_TEXT])
+{
+	const char *cause = role == ROLE_WRITER ? "" : "what strangers sent, or ";
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (!signal)
+		snprintf(buf, CHILD_END_TEXT, "with status %d", WEXITSTATUS(status));
+	else if (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT)
+		snprintf(buf, CHILD_END_TEXT, "by signal %d (%s)", signal, strsignal(signal));
+	else
+		snprintf(buf, CHILD_END_TEXT, "by signal %d (%s): the cause is probably %sa damaged store in %.400s; look by `schwenk fsck`, and where "
+			"it finds damage stop the daemon, move the directory away, and restore the last backup (schwenkd --restore)", signal,
+			strsignal(signal), cause, d->conf->database);
+	return buf;
+}
+
 static void log_end(const struct child *c, int status)
 {
+	char text[CHILD_END_TEXT];
+
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		log_debug("%s (pid %d) ended", c->name, (int)c->pid);
 	} else if (WIFEXITED(status)) {
@@ -378,8 +396,8 @@ static void log_end(const struct child *c, int status)
 	} else if (WTERMSIG(status) == c->killed_by_us) {
 		log_debug("%s (pid %d) was killed on purpose", c->name, (int)c->pid);
 	} else {
-		log_error("%s (pid %d) was ended by signal %d (%s)%s", c->name, (int)c->pid, WTERMSIG(status),
-			strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+		log_error("%s (pid %d) was ended%s %s", c->name, (int)c->pid, WCOREDUMP(status) ? ", core dumped," : "",
+			child_end_text(c->daemon, c->role, status, text));
 	}
 }
 

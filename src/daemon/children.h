@@ -20,6 +20,10 @@ void child_ignore(void *arg, struct child *, struct message *);
 /* On SIGCHLD. */
 void children_reap(struct daemon *);
 void children_kill(struct daemon *, int signal);
+/* How it ended: "by signal 9 (Killed)", "with status 1"; after a signal that a
+ * damaged store gives (LMDB trusts its file) with what to do. Returns buf. */
+#define CHILD_END_TEXT 800
+char *child_end_text(const struct daemon *, enum role, int status, char buf[CHILD_END_TEXT]);
 /* The configuration as YAML, malloc'd; NULL: no memory. */
 char *conf_to_text(const struct conf *);
 
@@ -29,9 +33,10 @@ void barrier_child_gone(struct daemon *, struct child *);
 /* Is one under way? */
 bool barrier_pending(const struct daemon *);
 
-/* writer_link.c: the writer is ready (child), or none is (NULL). */
+/* writer_link.c: the writer is ready (child), or none is; ended: how it did,
+ * as child_end_text has it. */
 void writer_link_up(struct daemon *, struct child *);
-void writer_link_down(struct daemon *);
+void writer_link_down(struct daemon *, const char *ended);
 void writer_link_message(struct daemon *, struct child *, struct message *);
 void writer_link_free(struct daemon *);
 

@@ -351,12 +351,11 @@ static void on_message(void *arg, struct child *c, struct message *m)
 
 static void explain_end(const struct job *job, struct err *err, int status)
 {
-	if (WIFSIGNALED(status))
-		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, by signal %d (%s); %s", WTERMSIG(status),
-			strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "is memory short?" : "the log may tell more");
-	else
-		err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, with status %d; the log tells why",
-			WEXITSTATUS(status));
+	char text[CHILD_END_TEXT];
+
+	err_set(err, ERR_UNAVAILABLE, "the loader ended before its work was done, %s%s",
+		child_end_text(job_daemon(job), ROLE_LOADER, status, text),
+		WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL ? "; is memory short?" : "" : "; the log tells why");
 	if (job->kind->fills_directory && job->label)
 		err_context(err, "what is in %s is not whole, and to be deleted", job->label);
 }

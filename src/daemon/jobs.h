@@ -38,6 +38,7 @@ struct job_kind {
 	bool files;                     /* the client is asked for files */
 	bool changes_set;               /* one after the other for each zone */
 	bool pauses_deletions;
+	bool without_writer;            /* … but where there is none it begins all the same */
 	bool fills_directory;           /* the label's: of which a part is left where its loader dies */
 };
 

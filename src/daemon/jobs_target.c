@@ -232,7 +232,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "diff", .lane = LANE_READ, .label = { "to" } },
 	{ .name = "check", .lane = LANE_READ, .label = { "set" } },
 	{ .name = "backup", .lane = LANE_READ, .label = { "directory" }, .pauses_deletions = true, .fills_directory = true },
-	{ .name = "fsck", .lane = LANE_READ, .pauses_deletions = true },
+	{ .name = "fsck", .lane = LANE_READ, .pauses_deletions = true, .without_writer = true },
 	{ .name = NULL },
 };
 

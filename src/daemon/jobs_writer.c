@@ -125,10 +125,13 @@ static void on_paused(void *arg, json_t *result)
 	if (job->state == JOB_ENDED) {
 		job_resume_deletions(job);
 		job_settle(job);
-	} else if (job->paused_writer) {
+		return;
+	}
+	if (!job->paused_writer)
+		control_error_read(result, &err);
+	if (job->paused_writer || (job->kind->without_writer && !job_daemon(job)->stopping)) {
 		job_paused(job);
 	} else {
-		control_error_read(result, &err);
 		job_fail(job, &err);
 		job_settle(job);
 	}

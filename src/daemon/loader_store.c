@@ -127,7 +127,9 @@ int job_fsck(struct loader *l, struct err *err)
 	struct fsck_job job = { l, json_array() };
 	struct fsck_report r;
 
-	if (store_fsck(l->role.conf->database, &r, add_problem, tell_fsck, &job, err) < 0 || loader_confirm_pause(l, err) < 0) {
+	/* where LMDB's pages are damaged no image was looked for that might have gone */
+	if (store_fsck(l->role.conf->database, &r, add_problem, tell_fsck, &job, err) < 0 ||
+	    (!r.pages_damaged && loader_confirm_pause(l, err) < 0)) {
 		json_decref(job.problems);
 		return -1;
 	}

@@ -244,12 +244,13 @@ static void on_gone(void *arg, struct child *c, int status)
 	struct place *p = arg;
 	struct daemon *d = p->daemon;
 	bool was_ready = p->ready;
+	char text[CHILD_END_TEXT];
 
 	p->child = NULL;
 	p->has_setup = p->ready = false;
 	if (p->role == ROLE_WRITER) {
 		d->writer = NULL;
-		writer_link_down(d);
+		writer_link_down(d, child_end_text(d, p->role, status, text));
 	} else {
 		d->worker[p->number - 1] = NULL;
 		clear_stale_readers(d);

@@ -6,6 +6,8 @@
  * been sent to a writer that died is answered with `timeout`: it may be
  * committed or not, and only the history knows.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +49,7 @@ struct writer_link {
 	/* A writer died with requests under way: what it committed has had no
 	 * barrier, and a repeated command would hear "already". */
 	bool barrier_owed;
+	char ended[CHILD_END_TEXT];     /* how the last one did; "": none has yet */
 };
 
 struct wanted_barrier {
@@ -90,12 +93,17 @@ static void request_end(struct writer_request *r, json_t *result)
 	free(r);
 }
 
-static void request_fail(struct writer_request *r, const char *code, const char *text)
+__attribute__((format(printf, 3, 4)))
+static void request_fail(struct writer_request *r, const char *code, const char *fmt, ...)
 {
 	struct err err = ERR_INIT;
 	json_t *result;
+	va_list ap;
 
-	err_set(&err, code, "%s", text);
+	err.code = code;
+	va_start(ap, fmt);
+	vsnprintf(err.message, sizeof err.message, fmt, ap);
+	va_end(ap);
 	result = control_error(&err);
 	request_end(r, result);
 	json_decref(result);
@@ -103,7 +111,11 @@ static void request_fail(struct writer_request *r, const char *code, const char 
 
 static void on_impatient(evutil_socket_t fd, short what, void *arg)
 {
-	request_fail(arg, ERR_UNAVAILABLE, "the writer is not running and could not be started: nothing was changed; the log says why");
+	const struct writer_request *r = arg;
+	const char *ended = r->daemon->writer_link->ended;
+
+	request_fail(arg, ERR_UNAVAILABLE, "the writer is not running and could not be started: nothing was changed; %s%s",
+		*ended ? "the last one ended " : "the log says why", ended);
 }
 
 static void request_send(struct writer_request *r)
@@ -173,19 +185,20 @@ void writer_link_up(struct daemon *d, struct child *writer)
 			request_send(r);
 }
 
-void writer_link_down(struct daemon *d)
+void writer_link_down(struct daemon *d, const char *ended)
 {
 	struct writer_link *l = link_of(d);
 	struct writer_request *r = l->first;
 
 	l->writer = NULL;
+	snprintf(l->ended, sizeof l->ended, "%s", ended);
 	while (r) {
 		struct writer_request *next = r->next;
 
 		if (r->stage == REQUEST_SENT) {
 			l->barrier_owed = true;
 			request_fail(r, ERR_TIMEOUT, "the writer ended before it answered: whether the change was made is not known; "
-				"`schwenk history` and `schwenk status` tell, and the command can be repeated");
+				"`schwenk history` and `schwenk status` tell, and the command can be repeated. It ended %s", ended);
 			next = l->first;        /* the callback may have changed the list */
 		}
 		r = next;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/lmdb_format.h"
 
 static const char *const catalog_table_name[T_CATALOG_COUNT] = {
 	"meta", "zone", "zone_id", "retired", "set", "zone_set", "edition", "loading", "image", "garbage",
@@ -124,6 +125,70 @@ static int check_length(struct store_env *env, bool writable, struct err *err)
 	return 0;
 }
 
+/* Both of the file's meta pages; false: it is not there, or too short for them. */
+static bool read_metas(const struct store_env *env, struct lmdb_meta meta[LMDB_META_PAGES])
+{
+	int fd = open(env->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	off_t at = sizeof(struct lmdb_page);
+	bool there = fd >= 0;
+
+	for (int i = 0; i < LMDB_META_PAGES && there; i++) {
+		there = pread(fd, &meta[i], sizeof meta[i], at) == (ssize_t)sizeof meta[i];
+		at += meta[0].table[0].pad;
+	}
+	if (fd >= 0)
+		close(fd);
+	return there;
+}
+
+static bool is_lmdb(const struct lmdb_meta *meta)
+{
+	return meta->magic == LMDB_MAGIC && meta->version == LMDB_VERSION;
+}
+
+/* LMDB divides by the size of a page, whatever it reads there. */
+static int check_metas(const struct store_env *env, struct err *err)
+{
+	struct lmdb_meta meta[LMDB_META_PAGES] = { { 0 } };
+
+	if (!read_metas(env, meta) && !is_lmdb(&meta[0]))
+		return 0;               /* LMDB says what it is */
+	for (int i = 0; i < LMDB_META_PAGES; i++) {
+		uint32_t size = meta[i].table[0].pad;
+
+		if (is_lmdb(&meta[0]) && (size < LMDB_PAGE_MIN || size > LMDB_PAGE_MAX || size & (size - 1) || size != meta[0].table[0].pad))
+			return err_set(err, ERR_CORRUPT, "%s: page %d is damaged: it tells of pages of %u octets. Put back the whole file, or "
+				"restore a backup", env->path, i, size);
+	}
+	return 0;
+}
+
+/* LMDB's errors do not tell which of its two files they are of. */
+static bool is_lock_files(const struct store_env *env, int rc, char lock[4200])
+{
+	struct lmdb_meta meta[LMDB_META_PAGES];
+
+	snprintf(lock, 4200, "%s-lock", env->path);
+	if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH)
+		return read_metas(env, meta) && is_lmdb(&meta[0]) && is_lmdb(&meta[1]);
+	return (rc == EACCES || rc == EPERM || rc == EROFS || rc == EISDIR) && faccessat(AT_FDCWD, env->path, R_OK, AT_EACCESS) == 0;
+}
+
+static int open_error(const struct store_env *env, int rc, struct err *err)
+{
+	char lock[4200];
+
+	if (!is_lock_files(env, rc, lock))
+		return env_error(err, rc, env, "cannot open the store");
+	if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH)
+		return err_set(err, ERR_CORRUPT, "cannot open the store: its lock file %s is damaged, or of another version of LMDB; %s "
+			"itself is not concerned. Stop the daemon and whatever else has the store open, and start it again: the lock file "
+			"is made anew", lock, env->path);
+	errno = rc;
+	return err_system(err, "cannot open the store: its lock file %s must be readable and writable to user %u", lock,
+		(unsigned)geteuid());
+}
+
 static int env_open(struct store_env *env, const char *dir, bool images, uint64_t map, unsigned max_readers,
 	unsigned flags, struct err *err)
 {
@@ -135,6 +200,8 @@ static int env_open(struct store_env *env, const char *dir, bool images, uint64_
 	env->map = map;
 	if ((size_t)snprintf(env->path, sizeof env->path, "%s/%s.mdb", dir, env->name) >= sizeof env->path)
 		return err_set(err, ERR_LIMIT, "the path of the database directory is too long: %.64s…", dir);
+	if (check_metas(env, err))
+		return -1;
 	rc = mdb_env_create(&env->env);
 	if (rc) {
 		env->env = NULL;
@@ -163,7 +230,7 @@ static int env_open(struct store_env *env, const char *dir, bool images, uint64_
 				return err_system(err, "cannot remove %s", env->path);
 			return env_open(env, dir, images, map, max_readers, flags, err);
 		}
-		return env_error(err, rc, env, "cannot open the store");
+		return open_error(env, rc, err);
 	}
 	close_on_exec(env);
 	mdb_env_stat(env->env, &stat_);
@@ -173,6 +240,11 @@ static int env_open(struct store_env *env, const char *dir, bool images, uint64_
 		return -1;
 	}
 	return 0;
+}
+
+int env_open_bare(struct store_env *env, const char *dir, bool images, struct err *err)
+{
+	return env_open(env, dir, images, 0, 0, MDB_RDONLY, err);
 }
 
 int env_open_read(struct store_env *env, const char *dir, bool images, struct err *err)

@@ -67,6 +67,8 @@ int env_error(struct err *err, int rc, const struct store_env *env, const char *
 int env_open_read(struct store_env *env, const char *dir, bool images, struct err *err);
 int env_open_write(struct store_env *env, const char *dir, bool images, uint64_t map,
 	unsigned max_readers, struct err *err);
+/* Read-only, and without the tables: nothing but the meta pages is read. */
+int env_open_bare(struct store_env *env, const char *dir, bool images, struct err *err);
 void env_close(struct store_env *env);
 
 /* A read-only transaction; adopts a map that has grown (*remapped is then set:

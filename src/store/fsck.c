@@ -472,12 +472,8 @@ static int check_one_store(struct fsck *f, struct err *err)
 
 static int open_snapshots(struct fsck *f, const char *dir, struct err *err)
 {
-	bool found, remapped = false;
+	bool remapped = false;
 
-	if (env_side_file_check(dir, &found, err))
-		return -1;
-	if (!found)
-		return err_set(err, ERR_SYSTEM, "there is no store in %s (the file %s is missing)", dir, STORE_SIDE_FILE);
 	if (env_open_read(&f->catalog_env, dir, false, err) || env_open_read(&f->images_env, dir, true, err)
 	    || env_begin_read(&f->catalog_env, &f->catalog.txn, &remapped, err)
 	    || env_check_reader(&f->catalog_env, err))
@@ -487,6 +483,27 @@ static int open_snapshots(struct fsck *f, const char *dir, struct err *err)
 	f->catalog.env = &f->catalog_env;
 	f->source.chunk = get_chunk;
 	return catalog_read_meta(&f->catalog, err);
+}
+
+/* 1: LMDB cannot be trusted with them. */
+static int check_pages(struct fsck *f, const char *dir, struct err *err)
+{
+	bool found;
+	int catalog, images;
+
+	if (env_side_file_check(dir, &found, err))
+		return -1;
+	if (!found)
+		return err_set(err, ERR_SYSTEM, "there is no store in %s (the file %s is missing)", dir, STORE_SIDE_FILE);
+	catalog = fsck_pages(f, dir, false, err);
+	images = catalog < 0 ? -1 : fsck_pages(f, dir, true, err);
+	if (catalog < 0 || images < 0)
+		return -1;
+	if (catalog || images)
+		fsck_say(f, "what lies in these pages was not looked at: stop the daemon, move %s away, and restore the last backup "
+			"(schwenkd --restore)", dir);
+	f->report->pages_damaged = catalog || images;
+	return f->report->pages_damaged;
 }
 
 static void close_snapshots(struct fsck *f)
@@ -507,6 +524,9 @@ int store_fsck(const char *dir, struct fsck_report *report, void (*say)(void *, 
 	int rc;
 
 	memset(report, 0, sizeof *report);
+	rc = check_pages(&f, dir, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	rc = open_snapshots(&f, dir, err);
 	if (!rc) {
 		count_rows(&f);

@@ -32,6 +32,11 @@ int fsck_each(struct fsck *, struct store_env *, MDB_txn *, MDB_dbi,
 /* Every row of the catalog's tables and what it refers to. */
 int fsck_catalog(struct fsck *, struct err *);
 
+/* ---- fsck_pages.c ---- */
+/* LMDB's pages of one file, read without LMDB. 1: some are damaged, and told;
+ * LMDB must not be let near them. -1: the file cannot be opened. */
+int fsck_pages(struct fsck *, const char *dir, bool images, struct err *);
+
 /* ---- fsck_spare.c ---- */
 /* A row of the table, as fsck_each has it. */
 int fsck_spare(struct fsck *, const MDB_val *key, const MDB_val *value, void *arg, struct err *);

@@ -62,7 +62,8 @@ struct store_space { uint64_t map, used, file; double share; uint32_t readers; u
 int store_space(struct store_writer *, struct store_space *catalog, struct store_space *images, struct err *);
 
 /* ---- whole-store checks and copies (any process, read-only) ---------------- */
-struct fsck_report { uint64_t zones, sets, images, nodes, records, problems; };
+struct fsck_report { uint64_t zones, sets, images, nodes, records, problems;
+	bool pages_damaged;     /* LMDB's own: nothing further was looked at */ };
 /* Walks everything; each problem is told by say(). Progress 0..1. */
 int store_fsck(const char *dir, struct fsck_report *, void (*say)(void *, const char *problem),
 	void (*progress)(void *, double share), void *arg, struct err *);

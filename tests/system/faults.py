@@ -6,6 +6,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
 import contextlib  # noqa: E402
+import random  # noqa: E402
 import threading  # noqa: E402
 
 ZONE = 'shop.example'
@@ -189,6 +190,82 @@ def writer_killed():
             verdict = load.finish()
         s.unmixed(verdict)
         d.fsck()
+
+
+@s.case('a writer that dies as of a damaged store: said to whom waits and in the log; started anew after growing pauses')
+def writer_damaged():
+    if s.sanitized():
+        raise s.Skip('the sanitizer takes the signal for its own')
+    with s.Daemon(workers=2) as d:
+        prepared(d)
+        pid = d.writer()
+        os.kill(pid, s.signal.SIGSTOP)
+        with d.control() as c:
+            c.send(dict(command='cutover', sets=[ZONE + '@new']))
+            s.time.sleep(0.2)
+            os.kill(pid, s.signal.SIGSEGV)
+            os.kill(pid, s.signal.SIGCONT)
+            error = c.reply()['error']
+        s.equal(error['code'], 'timeout', 'a request that the writer had')
+        for text in (error['message'], d.log_text()):
+            s.expect('by signal 11' in text and d.database in text and 'schwenk fsck' in text and '--restore' in text,
+                     'what it is and what to do: %s', text)
+        end, killed = s.time.monotonic() + 4, set()
+        while s.time.monotonic() < end:
+            for pid in d.children('writer'):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, s.signal.SIGSEGV)
+                killed.add(pid)
+            s.time.sleep(0.01)
+        s.expect(4 <= len(killed) <= 12, '%d writers in 4 s', len(killed))
+        # in a pause that is shorter than its patience a request is done all the same
+        s.expect(d.must('cutover', sets=[ZONE + '@new'])['zones'], 'a switch')
+        s.equal(s.markers(d.udp(ZONE, 'SOA')), {2}, 'served')
+        d.fsck()
+
+
+@s.case('a catalog of random octets: a switch fails cleanly, what is served is, fsck names pages and dies of none')
+def catalog_damaged():
+    if s.sanitized():
+        raise s.Skip('the sanitizer takes the signal for its own')
+    octets = random.Random(8)
+    with s.Daemon(workers=1) as d:
+        prepared(d)
+        for name, rrtype in s.marked_questions(ZONE):
+            d.udp(name, rrtype)
+        path = os.path.join(d.database, 'catalog.mdb')
+        with open(path, 'r+b') as f:
+            f.seek(2 * 4096)
+            f.write(octets.randbytes(256 * 4096))
+        error = d.refused(('timeout', 'unavailable', 'corrupt', 'version'), 'cutover', sets=[ZONE + '@new'], timeout=60.0)
+        s.expect(d.database in error['message'] or 'catalog' in error['message'], 'it does not say of what: %s', error)
+        for name, rrtype in s.marked_questions(ZONE):
+            s.equal(s.markers(d.udp(name, rrtype)) - {1}, set(), 'served: %s' % name)
+        reply = d.must('fsck', timeout=60.0)
+        s.expect(any(path + ': page ' in p for p in reply['problems']), 'no page is named: %s', reply)
+        s.expect('--restore' in reply['problems'][-1], 'no way out: %s', reply['problems'][-1])
+        status, _, _ = d.tool('fsck')
+        s.equal(status, 1, "the tool's fsck")
+        s.expect(d.process.poll() is None, 'main ended: %s', d.log_tail(5))
+        d.kill()
+
+
+@s.case("a damaged lock file of LMDB's is told as that, not as a damaged store; a restart makes it anew")
+def lock_damaged():
+    with s.Daemon(workers=1) as d:
+        prepared(d)
+        lock = os.path.join(d.database, 'catalog.mdb-lock')
+        for offset in (0, 4):                   # its magic number, its format
+            with open(lock, 'r+b') as f:
+                f.seek(offset)
+                f.write(b'\xff\x00\xff\x00')
+            error = d.refused('corrupt', 'fsck')
+            s.expect(lock in error['message'] and 'start it again' in error['message'] and 'made anew' in error['message'],
+                     'what it says: %s', error)
+            d.stop()
+            d.start()
+            s.equal(s.markers(d.udp(ZONE, 'SOA')), {1}, 'served after a restart')
+            d.fsck()
 
 
 @s.case('a stopped writer delays no answer')

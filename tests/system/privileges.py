@@ -176,6 +176,30 @@ def others():
             s.equal(s.markers(d.udp('n1.' + ZONE)), {1}, 'served when it is put right')
 
 
+@s.case('a directory, or a lock file, that may not be written to: no start, and it is named')
+def read_only():
+    nobody()
+    as_user = ['setpriv', '--reuid', 'nobody', '--regid', str(pwd.getpwnam('nobody').pw_gid), '--clear-groups']
+    launchers = [[], as_user] if s.shutil.which('setpriv') and \
+        s.subprocess.run(as_user + [s.SCHWENKD, '-V'], capture_output=True).returncode == 0 else [[]]
+    for path, mode in (('', 0o555), ('catalog.mdb-lock', 0o444), ('images.mdb-lock', 0o400), ('schwenkd.lock', 0o444)):
+        d = s.Daemon(user='nobody')
+        everybodys(d)
+        with d:
+            d.import_set(ZONE, s.marked_zone(ZONE, 1))
+            d.stop()
+            place = os.path.join(d.database, path).rstrip('/')
+            before = os.stat(place).st_mode
+            os.chmod(place, mode)
+            for launcher in launchers:
+                test = s.subprocess.run(launcher + [s.SCHWENKD, '-c', d.conf_path], capture_output=True, text=True, timeout=20)
+                s.expect(test.returncode == 1 and 'nobody may not read and write %s: ' % place in test.stderr,
+                         '%s with mode %o: %s', path, mode, test)
+            os.chmod(place, before)
+            d.start()
+            s.equal(s.markers(d.udp('n1.' + ZONE)), {1}, 'served when it is put right')
+
+
 @s.case('as a service manager starts it: a user of its own with two capabilities, which it drops')
 def service():
     user = nobody()

@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/catalog_internal.h"
+#include "store/lmdb_format.h"
 #include "store/writer_internal.h"
 #include "../support/record_writes.h"
 #include "store_scene.h"
@@ -293,6 +295,148 @@ static void test_problems_name_the_place(void **state)
 	assert_non_null(strstr(first, B "@one: image "));
 }
 
+/* ---- damage below the rows: LMDB's own pages ------------------------------------------- */
+
+#define PAGE 4096
+
+static void write_at(int i, size_t at, const void *octets, size_t size)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", scene.dir, file[i]);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, octets, size, (off_t)at), size);
+	close(fd);
+}
+
+/* fsck in a process of its own: 1: it found something, 0: nothing. It must not die. */
+static int fsck_apart(char first[512])
+{
+	int pipes[2], status;
+	char text[513] = "";
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		n = problems(text + 1) != 0;
+		text[0] = n ? '1' : '0';
+		_exit(write(pipes[1], text, sizeof text - 1) != sizeof text - 1);
+	}
+	close(pipes[1]);
+	n = read(pipes[0], text, sizeof text - 1);
+	close(pipes[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) || n <= 0)
+		return -1;
+	snprintf(first, 512, "%s", text + 1);
+	return text[0] == '1';
+}
+
+/* Octets at random, in pages at random: a run of them, the head, the whole. */
+static void test_random_pages_do_not_kill(void **state)
+{
+	unsigned tries = getenv("SCHWENK_SMALL") ? 100 : 600, seen = 0, named = 0;
+	struct dice d = { .state = 8 };
+	uint8_t octets[PAGE];
+	char first[512];
+
+	for (unsigned t = 0; t < tries; t++) {
+		int i = (int)dice_below(&d, 2), rc;
+		size_t page = dice_below(&d, kept[i].used / PAGE), at = 0, size = PAGE;
+
+		if (t % 3 == 0)
+			size = 16 + dice_below(&d, 48);
+		else if (t % 3 == 1)
+			at = dice_below(&d, PAGE - 64), size = 1 + dice_below(&d, 64);
+		for (size_t k = 0; k < size; k++)
+			octets[k] = (uint8_t)dice_below(&d, 256);
+		restore_files();
+		write_at(i, page * PAGE + at, octets, size);
+		rc = fsck_apart(first);
+		if (rc < 0)
+			fail_msg("fsck died: %s, %zu octets at %zu of page %zu (try %u)", file[i], size, at, page, t);
+		seen += (unsigned)rc;
+		named += strstr(first, "page ") != NULL;
+	}
+	print_message("%u of %u were seen, %u by the page\n", seen, tries, named);
+	/* not what is free, nor the inside of what is garbage */
+	assert_true(seen > tries / 3);
+	assert_true(named > tries / 8);
+}
+
+/* Where in the file the newer meta page is. */
+static size_t newer_meta(int i, struct lmdb_meta *meta)
+{
+	struct lmdb_meta other;
+
+	memcpy(meta, kept[i].bytes + sizeof(struct lmdb_page), sizeof *meta);
+	memcpy(&other, kept[i].bytes + PAGE + sizeof(struct lmdb_page), sizeof other);
+	if (other.txn < meta->txn)
+		return 0;
+	*meta = other;
+	return PAGE;
+}
+
+static void must_be_told(const char *wanted)
+{
+	char first[512];
+
+	assert_int_equal(fsck_apart(first), 1);
+	if (!strstr(first, wanted))
+		fail_msg("\"%s\", not \"%s\"", first, wanted);
+}
+
+static void test_damaged_pages_are_named(void **state)
+{
+	struct lmdb_meta meta;
+	uint16_t wild = 0xfff1;
+	uint64_t far = 1 << 30;
+	char wanted[64];
+	size_t at;
+
+	for (int i = 0; i < 2; i++) {
+		at = newer_meta(i, &meta);
+		snprintf(wanted, sizeof wanted, "%s: page %llu, of the tables: ", file[i], (unsigned long long)meta.table[1].root);
+		/* lower, upper, a node's place, the number */
+		for (unsigned where = 12; where < 18; where += 2) {
+			restore_files();
+			write_at(i, meta.table[1].root * PAGE + where, &wild, sizeof wild);
+			must_be_told(wanted);
+		}
+		restore_files();
+		write_at(i, meta.table[1].root * PAGE, &far, sizeof far);
+		must_be_told(wanted);
+		/* the meta page leads out of the file; in a circle */
+		restore_files();
+		write_at(i, at + sizeof(struct lmdb_page) + offsetof(struct lmdb_meta, table[1].root), &far, sizeof far);
+		must_be_told("page 1073741824, of the tables: ");
+		restore_files();
+		write_at(i, at + sizeof(struct lmdb_page) + offsetof(struct lmdb_meta, table[0].root), &meta.table[1].root, 8);
+		must_be_told(", of the free pages: ");
+	}
+}
+
+static void test_damaged_head(void **state)
+{
+	uint32_t size[] = { 0, 1, 4095, 1u << 31 };
+	struct err err = ERR_INIT;
+	struct fsck_report report;
+
+	for (size_t k = 0; k < 4; k++)
+		for (size_t page = 0; page < 2; page++) {
+			restore_files();
+			write_at(0, page * PAGE + sizeof(struct lmdb_page) + offsetof(struct lmdb_meta, table[0].pad), &size[k], sizeof size[k]);
+			err_clear(&err);
+			assert_int_equal(store_fsck(scene.dir, &report, NULL, NULL, NULL, &err), -1);
+			assert_string_equal(err.code, ERR_CORRUPT);
+			assert_non_null(strstr(err.message, page ? "page 1 is damaged" : "page 0 is damaged"));
+		}
+}
+
 static void no_progress(void *arg, double share)
 {
 	double *last = arg;
@@ -326,6 +470,9 @@ int main(void)
 		cmocka_unit_test(test_changed_chunks_are_seen),
 		cmocka_unit_test(test_changed_rows_do_no_harm),
 		cmocka_unit_test(test_problems_name_the_place),
+		cmocka_unit_test(test_random_pages_do_not_kill),
+		cmocka_unit_test(test_damaged_pages_are_named),
+		cmocka_unit_test(test_damaged_head),
 		cmocka_unit_test(test_report_and_progress),
 	};
 
