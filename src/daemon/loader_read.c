@@ -256,12 +256,13 @@ static void warn(struct check_job *job, struct check_result *r, const char *fmt,
 }
 
 /* What is signed elsewhere comes with its serials: does a switch to it rise, and
- * one back from it? */
-static int check_serial(struct check_job *job, const struct opened_set *s, struct check_result *r, struct err *err)
+ * one back from it? *back: that, from a set that is not live to the one that is. */
+static int check_serial(struct check_job *job, const struct opened_set *s, struct check_result *r, struct serial_outlook *back,
+	struct err *err)
 {
 	struct catalog_txn *txn = snapshot_catalog(job->l->reader);
 	bool known = s->zone.flags & ZONE_SERIAL_KNOWN, live = s->zone.live.set == s->set.id;
-	struct serial_outlook to, back;
+	struct serial_outlook to;
 	char name[NAME_TEXT_MAX];
 	struct set_row now;
 
@@ -277,10 +278,10 @@ static int check_serial(struct check_job *job, const struct opened_set *s, struc
 			s->set.soa_serial, s->zone.highest_serial, name, s->set.name);
 	if (live || to.stuck || !s->zone.live.set)
 		return 0;
-	if (catalog_serial_outlook(txn, s->zone.live, true, to.serial, &back, err) < 0 ||
+	if (catalog_serial_outlook(txn, s->zone.live, true, to.serial, back, err) < 0 ||
 	    catalog_set(txn, s->zone.live.set, &now, err) < 0)
 		return -1;
-	if (back.stuck)
+	if (back->stuck)
 		warn(job, r, "the way back from it, to @%s, would not reach secondaries: that has no spare signed SOA ahead of %u; "
 			"`schwenk import %s@%s --soa FILE` brings some", now.name, to.serial, name, now.name);
 	return 0;
@@ -291,6 +292,7 @@ int job_check(struct loader *l, struct err *err)
 	struct check_job job = { .l = l, .problems = json_array() };
 	struct opened_set s;
 	struct check_request q = { .view = &s.view, .signatures = true, .problem = add_problem, .progress = tell_records, .arg = &job };
+	struct serial_outlook back = { .fixed = false };
 	struct check_result r;
 	int status;
 
@@ -301,11 +303,11 @@ int job_check(struct loader *l, struct err *err)
 	job.records = s.set.records;
 	status = zone_check(&q, &r, err);
 	if (status == 0)
-		status = check_serial(&job, &s, &r, err);
+		status = check_serial(&job, &s, &r, &back, err);
 	if (status == 0)
-		loader_reply(l, json_pack("{s:o,s:I,s:I,s:O}", "set",
-			set_json(snapshot_catalog(l->reader), &s.zone, &s.set), "rules", (json_int_t)r.rules,
-			"warnings", (json_int_t)r.warnings, "problems", job.problems));
+		loader_reply(l, json_pack("{s:o,s:o,s:I,s:I,s:O}", "set",
+			set_json(snapshot_catalog(l->reader), &s.zone, &s.set), "back_spares", spares_json(&back),
+			"rules", (json_int_t)r.rules, "warnings", (json_int_t)r.warnings, "problems", job.problems));
 	json_decref(job.problems);
 	opened_set_close(&s);
 	return status;

@@ -92,7 +92,7 @@ int command_drop(struct tool *tool, const struct args *args)
 /* Here the problems are what was asked for: on out, and with -q, too. */
 static void show_check(struct tool *tool, const char *set, const json_t *reply)
 {
-	char rules[COUNT_TEXT], warnings[COUNT_TEXT];
+	char rules[COUNT_TEXT], warnings[COUNT_TEXT], signing[200], spares[96];
 	const json_t *problem;
 	size_t i;
 
@@ -100,6 +100,10 @@ static void show_check(struct tool *tool, const char *set, const json_t *reply)
 		show_problem(tool, tool->out, problem);
 	fprintf(tool->out, "%s: %s, %s\n", set, terminal_count(reply_number(reply, "rules"), "error", rules),
 		terminal_count(reply_number(reply, "warnings"), "warning", warnings));
+	if (*show_signing(json_object_get(reply, "set"), "signed_until", "spares", signing))
+		fprintf(tool->out, "    %s\n", signing);
+	if (*show_spares(json_object_get(reply, "back_spares"), spares))
+		fprintf(tool->out, "    the way back has %s\n", spares);
 }
 
 int command_check(struct tool *tool, const struct args *args)

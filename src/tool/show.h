@@ -14,10 +14,13 @@ void show_groups(struct tool *, const json_t *groups);
 void show_members(struct tool *, const json_t *zones);
 void show_status(struct tool *, const json_t *reply);
 void show_stats(struct tool *, const json_t *reply);
-/* The reply of cutover, rollback and confirm; the command back comes last. */
 /* "3 spare SOAs left"; spares: as replies have it, null or absent: "". */
 char *show_spares(const json_t *spares, char buf[96]);
+/* Until when an object of a reply is signed, by that key of it, and how many
+ * spare SOAs are left. */
+char *show_signing(const json_t *object, const char *until_key, const char *spares_key, char buf[200]);
 void show_signed_warnings(struct tool *, const char *what, const json_t *zone);
+/* The reply of cutover, rollback and confirm; the command back comes last. */
 void show_switch(struct tool *, const char *what, const json_t *reply, bool dry_run);
 void show_candidates(struct tool *, const json_t *candidates);
 /* A row of a diff, as lines of + and -. */

@@ -15,8 +15,6 @@ void show_line(struct tool *, const char *label, const char *value);
 /* "signed until TIME", or that it is over; until: RFC 3339, "" for what is not
  * signed: then "". Of several the first that is over. */
 char *show_until(const char *until, char buf[96]);
-/* That, and how many spare SOAs are left. */
-char *show_signing(const json_t *object, const char *until_key, const char *spares_key, char buf[200]);
 bool show_is_over(const char *until);
 const char *show_first_over(const json_t *zones, const char *key);
 /* A cell with the object's "zone". */

@@ -374,6 +374,11 @@ static void check_and_fsck_end_with_1_when_something_is_wrong(void **state)
 	assert_int_equal(run.status, STATUS_DONE);
 	has(run.out, "a@b: 0 errors, 2 warnings");
 	run_free(&run);
+	run_reply(&run, "check a@b", "{\"ok\":true,\"rules\":0,\"warnings\":0,\"problems\":[],\"back_spares\":0,"
+		"\"set\":{\"set\":\"a@b\",\"signed_until\":\"2020-01-02T03:04:05Z\",\"spares\":1}}\n");
+	has(run.out, "a@b: 0 errors, 0 warnings\n    its signatures expired on 2020-01-0");
+	has(run.out, ", 1 spare SOA left\n    the way back has no spare SOA left\n");
+	run_free(&run);
 	run_reply(&run, "fsck", "{\"ok\":true,\"zones\":1,\"problems\":[\"image 7: bad chunk\"]}\n");
 	assert_int_equal(run.status, STATUS_REFUSED);
 	has(run.say, "image 7: bad chunk");
