@@ -83,6 +83,9 @@ void show_signed_warnings(struct tool *tool, const char *what, const json_t *zon
 		tool_note(tool, "warning: %s: %s, the way back, has no spare signed SOA ahead of the serial that is served now: secondaries "
 			"would not follow a rollback; 'schwenk import %s@%s --soa FILE' brings some", name, reply_text(zone, "from"),
 			name, reply_text(zone, "from"));
+	if (strcmp(what, "rollback") == 0 && reply_true(zone, "back_stuck"))
+		tool_note(tool, "warning: %s: %s has no spare signed SOA ahead of the serial that is served now: a cutover to it is refused "
+			"before 'schwenk import %s@%s --soa FILE' brings some", name, reply_text(zone, "from"), name, reply_text(zone, "from"));
 	if (strcmp(what, "cutover") == 0 && show_is_over(back))
 		tool_note(tool, "warning: %s: the signatures of %s, the way back, expired on %s", name, reply_text(zone, "from"),
 			terminal_time(back, time));

@@ -272,6 +272,12 @@ static void warnings_of_a_signed_switch(void **state)
 	has(run.say, "'schwenk import shop.example@old --soa FILE'");
 	has(run.say, "warning: shop.example: the signatures of old, the way back, expired on 2020-01-01 ");
 	run_free(&run);
+	run_reply(&run, "rollback shop.example", "{\"ok\":true,\"switch\":18,\"zones\":[{\"zone\":\"shop.example\",\"from\":\"new\","
+		"\"to\":\"old\",\"from_serial\":8,\"to_serial\":9,\"outcome\":\"switched\",\"serial_stuck\":false,\"spares\":1,"
+		"\"back_spares\":0,\"back_stuck\":true}],\"back\":\"schwenk cutover shop.example@new\"}\n");
+	has(run.say, "warning: shop.example: new has no spare signed SOA");
+	has(run.say, "is refused before 'schwenk import shop.example@new --soa FILE'");
+	run_free(&run);
 }
 
 static void a_note_is_never_left_out(void **state)
