@@ -1,7 +1,9 @@
 noinst_LIBRARIES += src/zone/libzone.a
 src_zone_libzone_a_SOURCES = \
 	src/zone/canonical.c src/zone/canonical.h \
-	src/zone/change.c \
+	src/zone/change.c src/zone/change_internal.h \
+	src/zone/change_after.c src/zone/change_check.c src/zone/change_read.c \
+	src/zone/change_touched.c src/zone/change_write.c \
 	src/zone/check.c src/zone/check.h \
 	src/zone/check_view.c \
 	src/zone/denials.c src/zone/denials.h \
