@@ -15,7 +15,8 @@ src_zone_libzone_a_SOURCES = \
 	src/zone/owners.c src/zone/owners.h \
 	src/zone/parse.c src/zone/parse.h \
 	src/zone/print.c src/zone/print.h \
-	src/zone/rdata.c src/zone/rdata.h \
+	src/zone/rdata.c src/zone/rdata.h src/zone/rdata_internal.h \
+	src/zone/rdata_codes.c src/zone/rdata_fields.c src/zone/rdata_ldns.c \
 	src/zone/records.c src/zone/records.h \
 	src/zone/rules.c src/zone/rules.h \
 	src/zone/scan.c src/zone/scan.h \
