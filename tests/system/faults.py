@@ -6,6 +6,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
 import contextlib  # noqa: E402
+import fcntl  # noqa: E402
 import random  # noqa: E402
 import threading  # noqa: E402
 
@@ -147,6 +148,45 @@ def children_stopped():
     s.equal(s.markers(d.udp(ZONE, 'SOA')), {1}, 'served')
     d.stop()
     d.check_log()
+
+
+@s.case('whoever of an old daemon is left, and cannot be seen: the new main is not ready before it has gone')
+def leftover():
+    d = s.Daemon(workers=2).start()
+    prepared(d)
+    d.kill()
+    # as a child that does not die, of a disk that does not answer, say: it has the lock from its main
+    with open(os.path.join(d.database, 'schwenkd.lock')) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        d.spawn()
+        try:
+            d.wait_ready(2.0)
+            raise AssertionError('ready while a child of the old main lives')
+        except s.Failure:
+            s.expect(d.process.poll() is None, 'the new main ended: %s', d.log_tail(5))
+        s.expect('waiting for the last children' in d.log_text(), 'it does not say why: %s', d.log_tail(5))
+        s.equal(s.udp_raw(d.port, s.query(ZONE, 'SOA'), 0.3), None, 'an answer meanwhile')
+    d.wait_ready()
+    s.equal(s.markers(d.udp(ZONE, 'SOA')), {1}, 'served')
+    d.stop()
+    d.check_log()
+
+
+@s.case('a worker stopped for a moment under load: all is answered, late or not')
+def worker_pauses():
+    with s.Daemon(workers=3) as d:
+        prepared(d)
+        with s.Load(d, s.marked_questions(ZONE), udp=12, tcp=6, window=2) as load:
+            for i in range(6):
+                pid = d.workers()[i % 3]
+                os.kill(pid, s.signal.SIGSTOP)
+                s.time.sleep(0.3)
+                os.kill(pid, s.signal.SIGCONT)
+                s.time.sleep(0.1)
+            verdict = load.finish()
+        s.unmixed(verdict)
+        s.expect(verdict['max_us'] > 200000, 'no answer was late: %d us', verdict['max_us'])
+        s.equal(sum(w['restarts'] for w in d.must('status')['workers']), 0, 'restarts')
 
 
 @s.case('a second daemon on the same database waits or fails, and harms nothing')
