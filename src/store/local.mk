@@ -5,7 +5,9 @@ src_store_libstore_a_SOURCES = \
 	src/store/catalog.c src/store/catalog.h src/store/catalog_internal.h \
 	src/store/catalog_rows.c src/store/catalog_rows.h \
 	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_edition.c src/store/catalog_group.c \
-	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_keys.c src/store/catalog_serial.c src/store/catalog_spare.c src/store/catalog_switch.c \
+	src/store/catalog_history.c src/store/catalog_hold.c src/store/catalog_keys.c src/store/catalog_serial.c src/store/catalog_spare.c \
+	src/store/catalog_switch.c src/store/catalog_plan.c src/store/catalog_plan.h \
+	src/store/catalog_cutover.c src/store/catalog_rollback.c src/store/catalog_confirm.c \
 	src/store/catalog_backup.c src/store/catalog_backup.h \
 	src/store/signing.c src/store/signing.h \
 	src/store/snapshot.c src/store/snapshot.h \
