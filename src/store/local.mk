@@ -14,6 +14,8 @@ src_store_libstore_a_SOURCES = \
 	src/store/zone_cache.c src/store/zone_cache.h \
 	src/store/writer.c src/store/writer.h src/store/writer_internal.h \
 	src/store/copy_in.c src/store/store_copy.c src/store/warm.c \
-	src/store/fsck.c src/store/fsck_catalog.c src/store/fsck_pages.c src/store/fsck_spare.c src/store/fsck_internal.h src/store/lmdb_format.h
+	src/store/fsck.c src/store/fsck_internal.h src/store/fsck_pages.c src/store/lmdb_format.h \
+	src/store/fsck_catalog.c src/store/fsck_zone.c src/store/fsck_set.c src/store/fsck_group.c src/store/fsck_history.c \
+	src/store/fsck_spare.c
 EXTRA_DIST += src/store/FORMAT.md
 include src/store/image.mk
