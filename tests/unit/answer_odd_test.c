@@ -199,6 +199,43 @@ static void far_targets(void **state)
 	test_zone_free(&z);
 }
 
+/* So may what a chain leads to: 70 signatures of its first step take 19 KiB. */
+static void far_chain(void **state)
+{
+	static const struct { const char *owner; ldns_rr_type type; } rest[] = {
+		{ "b.c.d.odd.", LDNS_RR_TYPE_CNAME }, { "y.w.odd.", LDNS_RR_TYPE_A }, { "y.w.odd.", LDNS_RR_TYPE_A },
+	};
+	char *text, zeros[341] = "";    /* 255 octets in base64 */
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct test_zone z;
+	ldns_rr_list *found;
+	ldns_pkt *p;
+
+	fprintf(out, SOA NS "a.odd. 60 IN CNAME b.c.d.odd.\nb.c.d.odd. 60 IN CNAME y.w.odd.\n*.w.odd. 60 IN A 192.0.2.1\n"
+		"*.w.odd. 60 IN A 192.0.2.2\n");
+	memset(zeros, 'A', sizeof zeros - 1);
+	for (unsigned i = 0; i < 70; i++)
+		fprintf(out, "a.odd. 60 IN RRSIG CNAME 8 2 60 20370101000000 20200101000000 %u odd. %s\n", i + 1, zeros);
+	fclose(out);
+	test_zone_from_text(&z, "odd.", text);
+	free(text);
+	p = answer(&z, put_opt(query, put_question(query, "a.odd.", TYPE_A, CLASS_IN), 65535, true, "", 0), true, 1232, NULL);
+	assert_true(ldns_pkt_size(p) > 0x4000);
+	found = ldns_pkt_answer(p);
+	assert_int_equal(ldns_rr_list_rr_count(found), 71 + 3);
+	for (unsigned i = 0; i < 3; i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(found, 71 + i);
+		char *owner = ldns_rdf2str(ldns_rr_owner(rr));
+
+		assert_string_equal(owner, rest[i].owner);
+		assert_int_equal(ldns_rr_get_type(rr), rest[i].type);
+		free(owner);
+	}
+	ldns_pkt_free(p);
+	test_zone_free(&z);
+}
+
 /* What is needed and does not fit: TC, and nothing of it. */
 static void too_long_for_512(void **state)
 {
@@ -268,6 +305,14 @@ static void options_at_their_limits(void **state)
 	ldns_pkt_free(p);
 	p = answer(NULL, put_question(query, "version.bind.", TYPE_TXT, CLASS_CH), false, 512, NULL);
 	assert_int_equal(ldns_rdf_size(ldns_rr_rdf(ldns_rr_list_rr(ldns_pkt_answer(p), 0), 0)), 256);
+	ldns_pkt_free(p);
+	answerer_free(answerer);
+	/* and without one there is none */
+	o.nsid = NULL;
+	answerer = answerer_with(&o);
+	p = answer(NULL, put_opt(query, put_question(query, "odd.", TYPE_A, CLASS_IN), 512, false, "\0\3\0\0", 4), false, 512, NULL);
+	assert_int_equal(ldns_rdf_size(ldns_pkt_edns_data(p)), 6);      /* an Extended Error */
+	assert_int_equal(load_be16(ldns_rdf_data(ldns_pkt_edns_data(p))), 15);
 	ldns_pkt_free(p);
 	answerer_free(answerer);
 	answerer_free(NULL);
@@ -370,7 +415,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_soa), cmocka_unit_test(strange_nsec3param), cmocka_unit_test(no_nsec3),
-		cmocka_unit_test(signature_alone), cmocka_unit_test(endless), cmocka_unit_test(far_targets), cmocka_unit_test(too_long_for_512),
+		cmocka_unit_test(signature_alone), cmocka_unit_test(endless), cmocka_unit_test(far_targets), cmocka_unit_test(far_chain),
+		cmocka_unit_test(too_long_for_512),
 		cmocka_unit_test(options_at_their_limits), cmocka_unit_test(no_cookies),
 		cmocka_unit_test(zone_version_of_a_fixed_serial), cmocka_unit_test(tsig_without_room), cmocka_unit_test(too_little_room),
 	};
