@@ -362,6 +362,12 @@ struct child *child_start(struct daemon *d, enum role role, unsigned number, jso
 	return NULL;
 }
 
+void child_set_hooks(struct child *c, const struct child_hooks *hooks, void *arg)
+{
+	c->hooks = *hooks;
+	c->arg = arg;
+}
+
 void child_ignore(void *arg, struct child *c, struct message *m)
 {
 }

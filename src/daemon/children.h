@@ -11,6 +11,8 @@
 struct child *child_spawn(struct daemon *, enum role, unsigned number, const struct child_hooks *, void *arg, struct err *);
 int child_setup(struct child *, json_t *setup, const int *fds, unsigned fd_count, struct err *);
 struct child *child_next(const struct child *);      /* in daemon's list */
+/* From now on its messages, and its end, are somebody else's. */
+void child_set_hooks(struct child *, const struct child_hooks *, void *arg);
 enum role child_role(const struct child *);
 const char *child_name(const struct child *);        /* "worker 2" */
 int64_t child_started_us(const struct child *);      /* CLOCK_BOOTTIME */

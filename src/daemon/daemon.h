@@ -90,6 +90,7 @@ struct daemon {
 	struct listeners *listeners;     /* listen.c */
 	struct stats_question *stats_questions;  /* stats.c */
 	struct jobs *jobs;               /* handlers_jobs.c */
+	struct kept_loaders *kept;       /* jobs_kept.c */
 };
 /* Asks all workers for their counters; done gets an array (borrowed), one object
  * a worker: "number", "pid", "restarts" and its counters, or "silent": true for

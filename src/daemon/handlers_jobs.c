@@ -273,6 +273,9 @@ static void take_reply(struct job *job, json_t *reply)
 		portfolio_result(job, json_incref(reply));
 	else
 		job_end(job, json_incref(reply));
+	/* where it failed it ends */
+	if (job->kind->stays && job->child && json_is_true(json_object_get(reply, "ok")))
+		kept_put(job);
 }
 
 /* The loader asks before it makes its result one: a backup that is refused only
@@ -306,6 +309,8 @@ static bool take_image(struct job *job, struct message *m, json_t *o)
 		portfolio_slice(job, json_incref(o), fd);
 	else
 		job_write_image(job, json_incref(o), fd);
+	if (job->kind->stays && job->child)
+		kept_put(job);
 	return true;
 }
 
@@ -434,16 +439,33 @@ static json_t *setup_json(const struct job *job, const int fds[LOADER_FD_COUNT],
 			given[(*count)++] = fds[i];
 			json_array_append_new(places, json_integer(i));
 		}
-	return json_pack("{s:s,s:O,s:o,s:I}", "job", job->kind->name, "request", job->json, "fds", places,
-		"zones", (json_int_t)portfolio_zones_before(job));
+	return json_pack("{s:s,s:O,s:o,s:I,s:b}", "job", job->kind->name, "request", job->json, "fds", places,
+		"zones", (json_int_t)portfolio_zones_before(job), "stay", job->kind->stays);
+}
+
+/* A process of its own, or one that was kept. */
+static int give_loader(struct job *job, json_t *setup, const int *fds, unsigned count, struct err *err)
+{
+	static const struct child_hooks hooks = { .message = on_message, .gone = on_gone };
+
+	job->child = kept_take(job);
+	if (job->child) {
+		child_set_hooks(job->child, &hooks, job);
+		/* should it end now, on_gone tells */
+		child_send_json(job->child, MSG_JOB, 0, setup, fds, count);
+		return 0;
+	}
+	job->number = ++job->jobs->last_number;
+	job->child = child_start(job_daemon(job), ROLE_LOADER, job->number, setup, fds, count, &hooks, job, err);
+	return job->child ? 0 : -1;
 }
 
 static int launch(struct job *job, struct err *err)
 {
-	static const struct child_hooks hooks = { .message = on_message, .gone = on_gone };
 	int fds[LOADER_FD_COUNT], given[LOADER_FD_COUNT];
 	unsigned count;
 	json_t *setup;
+	int status;
 
 	/* what is live may have changed while it waited */
 	if (job->kind->target && job->kind->target(job, false, err) < 0)
@@ -451,12 +473,11 @@ static int launch(struct job *job, struct err *err)
 	if (open_files(job, fds, err) < 0)
 		return -1;
 	setup = setup_json(job, fds, given, &count);
-	job->number = ++job->jobs->last_number;
 	job->heard_us = clock_boot_us();
-	job->child = child_start(job_daemon(job), ROLE_LOADER, job->number, setup, given, count, &hooks, job, err);
+	status = give_loader(job, setup, given, count, err);
 	json_decref(setup);
 	close_all(fds);
-	return job->child ? 0 : -1;
+	return status;
 }
 
 void job_paused(struct job *job)
@@ -599,6 +620,7 @@ static struct job *job_new(struct daemon *d, const struct job_kind *kind, struct
 	job->share = -1;
 	if (r) {
 		job->who = who_json(&r->who);
+		job->uid = r->who.uid;
 		request_by(r, job->by);
 	}
 	return job;

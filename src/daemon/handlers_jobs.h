@@ -15,7 +15,10 @@ void handle_job(struct request *);
 json_t *jobs_json(struct daemon *);
 /* d->want_fold: the writer says that a set wants folding. */
 void jobs_want_fold(struct daemon *, const json_t *);
+/* Loaders that are kept for a next job (jobs_kept.c) have an old configuration. */
+void jobs_let_loaders_go(struct daemon *);
 /* After the daemon's loop: what is left is freed. */
 void jobs_free(struct daemon *);
+void kept_free(struct daemon *);
 
 #endif

@@ -37,6 +37,7 @@ struct job_kind {
 	const char *writer;             /* the writer's command for what is made; NULL: nothing is */
 	bool files;                     /* the client is asked for files */
 	bool changes_set;               /* one after the other for each zone */
+	bool stays;                     /* its loader may be kept for the caller's next change of the zone */
 	bool pauses_deletions;
 	bool without_writer;            /* … but where there is none it begins all the same */
 	bool fills_directory;           /* the label's: of which a part is left where its loader dies */
@@ -56,6 +57,7 @@ struct job {
 	struct request *request;        /* NULL: replied, or nobody asked (a fold) */
 	json_t *json, *who;             /* the request; by whom: both outlive it */
 	char *label, by[128];           /* "shop.example@new"; for the log */
+	uint32_t uid;                   /* the caller's */
 	enum job_state state;
 	struct child *child;
 	unsigned number;
@@ -103,6 +105,13 @@ void job_paused(struct job *);
 void job_resume_deletions(struct job *);
 /* Has the writer been the same process all the time? */
 bool job_pause_held(const struct job *);
+
+/* ---- jobs_kept.c ---------------------------------------------------------------- */
+
+/* The loader has done its work, and is nobody's for the next two seconds. */
+void kept_put(struct job *);
+/* One that was kept for the job's zone and caller; NULL: none. Its hooks are to be set. */
+struct child *kept_take(const struct job *);
 
 /* ---- jobs_portfolio.c ------------------------------------------------------------- */
 

@@ -390,6 +390,14 @@ static void take_fds(struct loader *l)
 	}
 }
 
+static void begin_job(struct loader *l)
+{
+	l->began_us = l->told_us = clock_boot_us();
+	l->setup = l->role.setup;
+	l->request = json_object_get(l->setup, "request");
+	take_fds(l);
+}
+
 static const struct loader_job *find_job(const struct loader *l, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(l->setup, "job"));
@@ -399,6 +407,46 @@ static const struct loader_job *find_job(const struct loader *l, struct err *err
 			return job;
 	err_set(err, ERR_INTERNAL, "a loader knows no job \"%.64s\"", name ? name : "");
 	return NULL;
+}
+
+static int run(struct loader *l, const struct loader_job *job, struct err *err)
+{
+	if (check_client_fd(l, job, err) < 0 || job->run(l, err) < 0)
+		return -1;
+	return l->replied ? 0 : err_set(err, ERR_INTERNAL, "the job %s ended without a result", job->name);
+}
+
+/* What the job that went well leaves behind. */
+static void end_job(struct loader *l)
+{
+	if (l->in_snapshot)
+		snapshot_end(l->reader);
+	l->in_snapshot = false;
+	for (int i = 0; i < LOADER_FD_COUNT; i++) {
+		if (l->fd[i] >= 0)
+			close(l->fd[i]);
+		l->fd[i] = -1;
+	}
+	l->replied = false;
+}
+
+/* Another setup of main's; false: there is none to come. */
+static bool next_job(struct loader *l)
+{
+	struct message m;
+
+	if (channel_receive(l->role.channel, &m) != 1)
+		return false;
+	if (m.type == MSG_JOB) {
+		json_decref(l->role.setup);
+		l->role.setup = json_loadb((const char *)m.payload, m.size, 0, NULL);
+		l->role.fd_count = m.fd_count;
+		for (unsigned i = 0; i < m.fd_count; i++)
+			l->role.fds[i] = message_take_fd(&m, i);
+		begin_job(l);
+	}
+	message_clear(&m);
+	return m.type == MSG_JOB && l->setup;
 }
 
 static int work(struct loader *l, struct err *err)
@@ -412,9 +460,15 @@ static int work(struct loader *l, struct err *err)
 		return -1;
 	if (channel_send(l->role.channel, MSG_READY, 0, "{}", 2, NULL, 0) < 0)
 		end_without_main();
-	if (check_client_fd(l, job, err) < 0 || job->run(l, err) < 0)
-		return -1;
-	return l->replied ? 0 : err_set(err, ERR_INTERNAL, "the job %s ended without a result", job->name);
+	do {
+		if (run(l, job, err) < 0)
+			return -1;
+		if (!json_is_true(json_object_get(l->setup, "stay")))
+			return 0;
+		end_job(l);
+	} while (next_job(l) && (job = find_job(l, err)));
+	l->replied = true;      /* nothing is asked any more */
+	return err->code ? -1 : 0;
 }
 
 static void loader_end(struct loader *l)
@@ -425,13 +479,9 @@ static void loader_end(struct loader *l)
 		l->first_file = f->next;
 		file_free(f);
 	}
-	if (l->in_snapshot)
-		snapshot_end(l->reader);
+	end_job(l);
 	if (l->reader)
 		store_reader_close(l->reader);
-	for (int i = 0; i < LOADER_FD_COUNT; i++)
-		if (l->fd[i] >= 0)
-			close(l->fd[i]);
 	role_end(&l->role);
 }
 
@@ -443,14 +493,11 @@ int loader_main(void)
 	for (int i = 0; i < LOADER_FD_COUNT; i++)
 		l.fd[i] = -1;
 	l.last_file = &l.first_file;
-	l.began_us = l.told_us = clock_boot_us();
 	if (role_start(ROLE_LOADER, &l.role, &err) < 0) {
 		log_error("%s", err.message);
 		return 1;
 	}
-	l.setup = l.role.setup;
-	l.request = json_object_get(l.setup, "request");
-	take_fds(&l);
+	begin_job(&l);
 	/* what a client did wrong is its own affair: main logs it, we end well */
 	if (work(&l, &err) < 0 && !l.replied)
 		loader_reply(&l, control_error(&err));

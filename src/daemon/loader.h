@@ -23,6 +23,8 @@
  *   MSG_REQUEST   {"command": "confirm-pause"}: has the writer, which was asked to
  *                 delete nothing, kept to it so far? main's MSG_REPLY has its id
  *   MSG_REPLY     the request's final reply ({"ok": …}); the process ends
+ * With "stay": true in the setup it does not end after a job that went well: main
+ * sends MSG_JOB, another setup for the same caller and zone, or MSG_STOP.
  * Keys of MSG_IMAGE that main takes from the loader, by what the writer does
  * with it (writer_bulk.c): all but who, note, zone, set, create, expect_live
  * and may_live, which are main's own. set_id (record, edit) must be that of

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "daemon/children.h"
+#include "daemon/handlers_jobs.h"
 #include "daemon/cookie_secrets.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
@@ -182,6 +183,7 @@ int daemon_reload(struct daemon *d, json_t *reply, struct err *err)
 	if (log_level_from_text(d->conf->log_level, &level))
 		log_set_level(level);
 	tell_children(d);
+	jobs_let_loaders_go(d);
 	log_notice("configuration read anew from %s", d->conf_path);
 	log_list(changed, "the new value is in force");
 	log_list(restart, "the new value needs a restart");

@@ -43,7 +43,9 @@ enum message_type {
 	MSG_RELOAD,
 	/* main → worker: the secrets of DNS cookies, one behind the other; after the setup, and whenever they change */
 	MSG_COOKIE_SECRETS,
-	MESSAGE_TYPE_LAST = MSG_COOKIE_SECRETS,
+	/* main → loader that was kept: another job, as in the setup; fds as there */
+	MSG_JOB,
+	MESSAGE_TYPE_LAST = MSG_JOB,
 };
 
 struct message {

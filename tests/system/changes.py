@@ -266,4 +266,55 @@ def turns():
         s.equal(d.set(ZONE, 'big')['state'], 'ready', 'the large set')
 
 
+@s.case('a loader stays for the same caller and zone, and for nobody else; killed, unwanted, mistaken or idle it goes')
+def kept():
+    groups = s.spare_groups(1) if os.geteuid() == 0 else []
+    with s.Daemon(operators=groups[0] if groups else None) as d:
+        prepared(d)
+        d.import_set('other.example', s.marked_zone('other.example', 1))
+        os.chmod(d.dir, 0o755)
+        last = [0]
+
+        def change(zone=ZONE):
+            last[0] += 1
+            d.must('record', set=zone, text='replace n1 60 A 10.9.%d.%d\n' % (last[0] // 250, last[0] % 250))
+            s.equal(d.address('n1.' + zone), '10.9.%d.%d' % (last[0] // 250, last[0] % 250), 'the answer')
+            return d.children('loader')
+        with d.control() as c:
+            c.request('record', set=ZONE, text='replace n1 60 A 10.8.0.1\n')
+        first = d.children('loader')
+        s.equal(len(first), 1, 'loaders')
+        descriptors = len(os.listdir('/proc/%d/fd' % first[0]))
+        for _ in range(20):
+            s.expect(first[0] in change(), 'another loader did it')
+        only = lambda n: s.wait_until(lambda: len(d.children('loader')) == n, 1.5, '%d loaders, without those that fold' % n)
+        only(1)
+        s.expect(len(os.listdir('/proc/%d/fd' % first[0])) <= descriptors, 'it has more descriptors open than at the beginning')
+        s.equal(d.must('record', set=ZONE, text='add n1 60 A 10.9.0.20\n')['outcome'], 'unchanged', 'what is there already')
+        s.expect(first[0] in d.children('loader'), 'it went where nothing had to be done')
+        # another zone, another caller
+        two = change('other.example')
+        s.expect(first[0] in two, 'the loader of one zone went with the change of another')
+        only(2)
+        if groups:
+            s.as_nobody(groups, lambda: d.must('record', set=ZONE, text='replace n2 60 A 10.9.9.9\n')['ok'])
+            only(3)
+        # a mistake ends it, and the next has another
+        d.refused('parse', 'record', set=ZONE, text='replace n1 60 A 10.9\n')
+        s.wait_until(lambda: first[0] not in d.children('loader'), 5, 'the end of the loader that met a mistake')
+        change()
+        for pid in d.children('loader'):
+            os.kill(pid, s.signal.SIGKILL)
+        s.wait_until(lambda: not d.children('loader'), 5, 'the end of those that were killed')
+        change()
+        d.must('reload')
+        s.wait_until(lambda: not d.children('loader'), 5, 'the end of a loader with an old configuration')
+        change()
+        s.wait_until(lambda: not d.children('loader'), 5, 'the end of an idle loader')
+        change()
+        d.faults_expected = True
+        d.fsck()
+        s.equal(d.stop(), 0, 'the exit status with a loader that is kept')
+
+
 s.run()
