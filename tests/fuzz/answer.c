@@ -4,8 +4,9 @@
  * the message; or, with its highest bit, choices of which a question is made,
  * so that names which the zones know come often enough. What holds for every
  * reply is in tests/unit/reply_check.c; a reply out of a signed zone has to
- * prove what it says (answer_proof.c), also where the zone is an edition over
- * a base, with a spare SOA on top; and who may not ask gets nothing.
+ * prove what it says (answer_proof.c). An edition over a base, with a spare SOA
+ * on top, answers octet by octet as the same zone in one image; and who may not
+ * ask gets nothing.
  */
 #include "config.h"
 
@@ -55,6 +56,13 @@ static struct test_store stores[STORE_MASK + 1] = {
 	{ .count = 2, .zone = { &nsec3_edition.zone, &closed } },
 	{ .count = 2, .zone = { &opt_out_spare.zone, &edited } },
 	{ .count = 2, .zone = { &unreadable, &nsec3_edition.zone } },
+};
+/* Of the stores with zones of several images: the same, each zone in one image. */
+static struct test_zone folded[5];
+static struct test_store twins[STORE_MASK + 1] = {
+	[4] = { .count = 3, .zone = { &folded[0], &folded[1], &child } },
+	[5] = { .count = 2, .zone = { &folded[2], &folded[3] } },
+	[6] = { .count = 2, .zone = { &folded[4], &folded[0] } },
 };
 static struct answerer *answerer;
 static const struct cookie_secrets secrets = { .count = 2, .secret = { "first of secrets", "second of secret" } };
@@ -142,6 +150,11 @@ static void make_layers(void)
 	if (access_keep("query=2001:db8::/32\n", &closed.view.kept, &octets, &err))
 		abort();
 	unreadable.view.kept = closed.view.kept;
+	test_zone_fold(&folded[0], &edited);
+	test_zone_fold(&folded[1], &nsec_edition.zone);
+	test_zone_fold(&folded[2], &nsec3_edition.zone);
+	folded[3] = closed;
+	test_zone_fold(&folded[4], &opt_out_spare.zone);
 }
 
 static void setup(void)
@@ -289,6 +302,19 @@ static uint16_t add_cookie(uint8_t *q, uint16_t n, const uint8_t *address, size_
 	return (uint16_t)(n + 4 + COOKIE_SIZE);
 }
 
+/* How many images a zone is read from is nobody's business. */
+static void check_twin(const struct answer_job *job, struct test_store *twin)
+{
+	static uint8_t reply[REPLY_MAX];
+	struct answer_job again = *job;
+
+	again.reply = reply;
+	answer_batch_from(answerer, test_store_find, twin, &again, 1);
+	if (again.reply_size != job->reply_size || memcmp(reply, job->reply, job->reply_size) != 0 || again.kind != job->kind ||
+	    again.account != job->account)
+		say(&again, "answered otherwise out of one image");
+}
+
 /* Any of these labels in any order, with a type, an OPT or none. */
 static uint16_t make_query(uint8_t *q, const uint8_t *choice, size_t count)
 {
@@ -357,6 +383,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_proof(&job, store, p);
 	ldns_pkt_free(p);
 	check_batch(&job, store);
+	if (twins[store - stores].count)
+		check_twin(&job, &twins[store - stores]);
 	if (data[0] & BIT_TRUNCATE)
 		check_truncated(&job, store);
 	back = (struct answer_job){ .query = reply, .query_size = (uint16_t)job.reply_size, .reply = echo,

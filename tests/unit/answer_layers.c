@@ -147,6 +147,20 @@ void test_zone_difference(struct test_zone *z, const struct test_zone *below, co
 	lay(z, below, fd, size);
 }
 
+void test_zone_fold(struct test_zone *z, const struct test_zone *layered)
+{
+	struct test_zone none = *layered;
+	struct image_header header;
+	struct err err = ERR_INIT;
+	int fd = new_file("", 0);
+	uint64_t size;
+
+	if (zone_fold(&layered->view.view, true, fd, 0, &size, &header, &err))
+		die("zone_fold", err.message);
+	none.view.view.images = 0;
+	lay(z, &none, fd, size);
+}
+
 /* ---- spare SOAs -------------------------------------------------------------------- */
 
 void signed_zone_add_spare(struct signed_zone *z, uint32_t serial)
