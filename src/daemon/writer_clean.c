@@ -22,12 +22,37 @@ struct cleaner {
 	bool again;                     /* more may have come since */
 };
 
+/* A slice of what deleted groups had as members; nobody reads that any more. */
+static int clean_groups(struct writer *w, struct err *err)
+{
+	struct catalog_txn *txn;
+	int n;
+
+	if (catalog_begin(w->store, &txn, err) < 0)
+		return -1;
+	n = catalog_group_clear(txn, err);
+	if (n <= 0) {
+		catalog_abort(txn);
+		return n;
+	}
+	return writer_commit(w, txn, NULL, err) < 0 ? -1 : 1;
+}
+
 static int clean_look(struct writer *w, struct cleaner *c)
 {
 	struct err err = ERR_INIT;
 	struct catalog_txn *txn;
+	int n = clean_groups(w, &err);
 
+	if (n > 0)
+		return 1;
+	if (n < 0) {
+		log_warning("clearing groups that were deleted: %s", err.message);
+		err_clear(&err);
+	}
 	c->again = false;
+	if (w->failed)
+		return 0;
 	if (w->deletions_paused)
 		return 0;               /* taken up when they are resumed */
 	if (catalog_begin(w->store, &txn, &err) < 0) {

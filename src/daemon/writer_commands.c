@@ -382,7 +382,7 @@ static const struct now_command {
 	{ "rollback", rollback, NULL, false },
 	{ "confirm", confirm, NULL, false },
 	{ "group-create", many_run, NULL, false },
-	{ "group-delete", group_delete, NULL, false },
+	{ "group-delete", group_delete, NULL, true },
 	{ "group-add", many_run, NULL, false },
 	{ "group-remove", many_run, NULL, false },
 	{ "drop", many_run, NULL, true },

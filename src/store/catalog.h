@@ -224,7 +224,12 @@ int spare_image_check(const uint8_t *image, size_t size, uint64_t hash_key, cons
 int catalog_spares_put(struct catalog_txn *, struct set_at, const struct spare *, size_t count, struct err *);
 
 int catalog_group_create(struct catalog_txn *, const char *group, struct err *);
+/* Its name is free at once; the members are cleared in slices, by: */
 int catalog_group_delete(struct catalog_txn *, const char *group, struct err *);
+/* Forgets so many members of groups that were deleted. 1: there may be more, 0:
+ * nothing was to be done, -1. */
+#define GROUP_CLEAR_MAX 256
+int catalog_group_clear(struct catalog_txn *, struct err *);
 int catalog_group_add(struct catalog_txn *, const char *group, const uint8_t *apex, size_t size, struct err *);
 int catalog_group_remove(struct catalog_txn *, const char *group, const uint8_t *apex, size_t size, struct err *);
 

@@ -41,12 +41,32 @@ int group_get(struct catalog_txn *t, const char *group, struct group_row *row, s
 	return rc < 0 ? -1 : 0;
 }
 
-int group_put(struct catalog_txn *t, const char *group, const struct group_row *row, struct err *err)
+static int put_row(struct catalog_txn *t, const uint8_t *key, size_t size, const struct group_row *row, struct err *err)
 {
 	uint8_t buf[ROW_MAX];
 	int n = row_put_group(buf, row, err);
 
-	return n < 0 ? -1 : table_put(t, T_GROUP, group, strlen(group), buf, n, 0, err);
+	return n < 0 ? -1 : table_put(t, T_GROUP, key, size, buf, n, 0, err);
+}
+
+int group_put(struct catalog_txn *t, const char *group, const struct group_row *row, struct err *err)
+{
+	return put_row(t, (const uint8_t *)group, strlen(group), row, err);
+}
+
+/* A group that was deleted has this key in place of its name, which is free at
+ * once, until its members are cleared: no name begins with 0. */
+#define DELETED_KEY_SIZE 9
+
+static void deleted_key(uint8_t key[DELETED_KEY_SIZE], uint64_t id)
+{
+	key[0] = 0;
+	key_u64(key + 1, id);
+}
+
+static bool is_deleted(const MDB_val *key)
+{
+	return key->mv_size && *(const uint8_t *)key->mv_data == 0;
 }
 
 /* ---- reading --------------------------------------------------------------------- */
@@ -98,6 +118,8 @@ int catalog_groups(struct catalog_txn *t, int (*each)(void *, const char *group,
 		char name[GROUP_NAME_MAX + 1] = "";
 		struct group_row row;
 
+		if (is_deleted(&key))
+			continue;
 		if (row_get_group(&row, value.mv_data, value.mv_size, err)) {
 			rc = -1;
 			break;
@@ -141,11 +163,9 @@ int catalog_group_create(struct catalog_txn *t, const char *group, struct err *e
 
 int catalog_group_delete(struct catalog_txn *t, const char *group, struct err *err)
 {
-	struct group_row row;
+	uint8_t key[DELETED_KEY_SIZE];
 	struct history_row history;
-	uint64_t *ids;
-	size_t count;
-	int rc;
+	struct group_row row;
 
 	if (group_get(t, group, &row, err))
 		return -1;
@@ -156,20 +176,79 @@ int catalog_group_delete(struct catalog_txn *t, const char *group, struct err *e
 			return err_set(err, ERR_HELD, "the last switch of group %s is held: first `schwenk confirm --group %s` or "
 				"`schwenk rollback --group %s`", group, group, group);
 	}
-	if (prefix_ids(t, T_MEMBER, row.id, 8, &ids, &count, err))
-		return -1;
-	rc = table_delete(t, T_GROUP, group, strlen(group), err);
-	for (size_t i = 0; i < count && !rc; i++) {
-		uint8_t key[16];
+	if (table_delete(t, T_GROUP, group, strlen(group), err) || !row.members)
+		return t->failed ? -1 : 0;
+	row.last_switch = 0;
+	deleted_key(key, row.id);
+	return put_row(t, key, sizeof key, &row, err);
+}
 
-		key_u64_u64(key, row.id, ids[i]);
-		rc = table_delete(t, T_MEMBER, key, sizeof key, err);
-		key_u64_u64(key, ids[i], row.id);
-		if (!rc)
-			rc = table_delete(t, T_ZONE_GROUP, key, sizeof key, err);
-	}
-	free(ids);
+static int forget_member(struct catalog_txn *t, uint64_t group, uint64_t zone, struct err *err)
+{
+	uint8_t key[16];
+
+	key_u64_u64(key, group, zone);
+	if (table_delete(t, T_MEMBER, key, sizeof key, err))
+		return -1;
+	key_u64_u64(key, zone, group);
+	return table_delete(t, T_ZONE_GROUP, key, sizeof key, err);
+}
+
+/* The first group that was deleted. */
+static int find_deleted(struct catalog_txn *t, struct group_row *row, struct err *err)
+{
+	static const uint8_t zero[1] = { 0 };
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc;
+
+	if (table_cursor(t, T_GROUP, &cursor, err))
+		return -1;
+	rc = prefix_first(t, cursor, zero, sizeof zero, &key, &value, err);
+	if (rc == 1 && row_get_group(row, value.mv_data, value.mv_size, err))
+		rc = -1;
+	mdb_cursor_close(cursor);
 	return rc;
+}
+
+/* Up to max ids of members; how many, or -1. */
+static int first_members(struct catalog_txn *t, uint64_t group, uint64_t *ids, int max, struct err *err)
+{
+	uint8_t prefix[8];
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc, n = 0;
+
+	key_u64(prefix, group);
+	if (table_cursor(t, T_MEMBER, &cursor, err))
+		return -1;
+	for (rc = prefix_first(t, cursor, prefix, 8, &key, &value, err); rc == 1 && n < max;
+	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err))
+		ids[n++] = load_be64((const uint8_t *)key.mv_data + 8);
+	mdb_cursor_close(cursor);
+	return rc < 0 ? -1 : n;
+}
+
+int catalog_group_clear(struct catalog_txn *t, struct err *err)
+{
+	uint8_t key[DELETED_KEY_SIZE];
+	uint64_t ids[GROUP_CLEAR_MAX];
+	struct group_row row;
+	int n, rc = find_deleted(t, &row, err);
+
+	if (rc <= 0)
+		return rc;
+	n = first_members(t, row.id, ids, GROUP_CLEAR_MAX, err);
+	for (int i = 0; i < n && rc == 1; i++)
+		if (forget_member(t, row.id, ids[i], err))
+			rc = -1;
+	if (n < 0 || rc < 0)
+		return -1;
+	deleted_key(key, row.id);
+	if (n < GROUP_CLEAR_MAX)
+		return table_delete(t, T_GROUP, key, sizeof key, err) ? -1 : 1;
+	row.members -= (uint64_t)n;
+	return put_row(t, key, sizeof key, &row, err) ? -1 : 1;
 }
 
 /* The keys of a membership; 1: there is one, 0: none, -1: failed. */
@@ -214,8 +293,10 @@ int catalog_group_remove(struct catalog_txn *t, const char *group, const uint8_t
 	return group_put(t, group, &row, err);
 }
 
-/* The group of an id: few groups, and only where a zone is removed. */
-static int group_by_id(struct catalog_txn *t, uint64_t id, char name[GROUP_NAME_MAX + 1], struct group_row *row, struct err *err)
+/* The group of an id: few groups, and only where a zone is removed. *size: of
+ * the key of its row. */
+static int group_by_id(struct catalog_txn *t, uint64_t id, uint8_t name[GROUP_NAME_MAX], size_t *size, struct group_row *row,
+	struct err *err)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
@@ -231,7 +312,7 @@ static int group_by_id(struct catalog_txn *t, uint64_t id, char name[GROUP_NAME_
 		}
 		if (row->id == id && key.mv_size <= GROUP_NAME_MAX) {
 			memcpy(name, key.mv_data, key.mv_size);
-			name[key.mv_size] = '\0';
+			*size = key.mv_size;
 			break;
 		}
 	}
@@ -248,21 +329,15 @@ int group_forget_zone(struct catalog_txn *t, uint64_t zone, struct err *err)
 	int rc = prefix_ids(t, T_ZONE_GROUP, zone, 8, &ids, &count, err);
 
 	for (size_t i = 0; i < count && !rc; i++) {
-		char name[GROUP_NAME_MAX + 1];
+		uint8_t name[GROUP_NAME_MAX];
 		struct group_row row;
-		uint8_t key[16];
+		size_t size = 0;
 
-		rc = group_by_id(t, ids[i], name, &row, err);
+		rc = group_by_id(t, ids[i], name, &size, &row, err);
 		if (rc)
 			break;
 		row.members--;
-		key_u64_u64(key, ids[i], zone);
-		rc = table_delete(t, T_MEMBER, key, sizeof key, err);
-		key_u64_u64(key, zone, ids[i]);
-		if (!rc)
-			rc = table_delete(t, T_ZONE_GROUP, key, sizeof key, err);
-		if (!rc)
-			rc = group_put(t, name, &row, err);
+		rc = forget_member(t, ids[i], zone, err) || put_row(t, name, size, &row, err) ? -1 : 0;
 	}
 	free(ids);
 	return rc;

@@ -2,6 +2,7 @@
 #include "store/fsck_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,18 +31,22 @@ static int note_group(struct fsck *f, uint64_t id, struct err *err)
 
 static int check_group(struct fsck *f, const MDB_val *key, const MDB_val *value, void *arg, struct err *err)
 {
-	char name[GROUP_NAME_MAX + 1] = "";
+	bool deleted = key->mv_size && *(const uint8_t *)key->mv_data == 0;
+	char name[GROUP_NAME_MAX + 1] = "(deleted)";
 	struct err reason = ERR_INIT;
 	struct history_row history;
 	struct group_row group;
 	uint64_t *ids;
 	size_t members;
 
-	memcpy(name, key->mv_data, key->mv_size < GROUP_NAME_MAX ? key->mv_size : GROUP_NAME_MAX);
+	if (!deleted)
+		snprintf(name, sizeof name, "%.*s", (int)key->mv_size, (const char *)key->mv_data);
 	if (row_get_group(&group, value->mv_data, value->mv_size, &reason)) {
 		fsck_say(f, "group %s: %s", name, reason.message);
 		return 0;
 	}
+	if (deleted && (key->mv_size != 9 || load_be64((const uint8_t *)key->mv_data + 1) != group.id || group.last_switch))
+		fsck_say(f, "group %s: its key does not tell its id, %" PRIu64, name, group.id);
 	if (!group.id || group.id > f->catalog.meta.last_group)
 		fsck_say(f, "group %s: its id %" PRIu64 " was never given", name, group.id);
 	if (note_group(f, group.id, err) || prefix_ids(&f->catalog, T_MEMBER, group.id, 8, &ids, &members, err))

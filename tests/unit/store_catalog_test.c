@@ -489,6 +489,55 @@ static void test_groups(void **state)
 	must_fail(&scene, ERR_NO_SUCH_GROUP, delete_group("shops"));
 }
 
+/* Its name is free at once; who was in it goes in slices, also over a restart,
+ * and while zones go. */
+static void test_a_large_group_is_deleted(void **state)
+{
+	enum { ZONES = 2 * GROUP_CLEAR_MAX + 50 };
+	struct catalog_txn *t = look();
+	uint8_t apex[NAME_MAX_SIZE];
+	uint64_t groups = 0;
+	struct zone_row row;
+	char name[32];
+	int steps = 0, n;
+
+	must(&scene, catalog_group_create(t, "large", &scene.err));
+	for (int i = 0; i < ZONES; i++) {
+		snprintf(name, sizeof name, "z%d.example", i);
+		must(&scene, catalog_zone_add(t, apex, apex_of(name, apex), &row, &scene.err));
+		must(&scene, catalog_group_add(t, "large", row.apex, row.apex_size, &scene.err));
+	}
+	must(&scene, catalog_commit(t, NULL, NULL, &scene.err));
+	must(&scene, delete_group("large"));
+	must_fail(&scene, ERR_NO_SUCH_GROUP, delete_group("large"));
+	t = look();
+	must(&scene, catalog_groups(t, count_group, &groups, &scene.err));
+	assert_int_equal(groups, 0);
+	catalog_abort(t);
+	assert_sound(&scene);
+	must(&scene, scene_group(&scene, "large", "z0.example z550.example"));
+	do {
+		t = look();
+		n = catalog_group_clear(t, &scene.err);
+		assert_true(n >= 0);
+		must(&scene, catalog_commit(t, NULL, NULL, &scene.err));
+		assert_sound(&scene);
+		if (steps++ == 0)
+			must(&scene, scene_zone_remove(&scene, "z0.example"));  /* in it no more, and in the new one */
+		if (steps == 1)
+			must(&scene, scene_zone_remove(&scene, "z500.example"));        /* still in it */
+		scene_close(&scene);
+		must(&scene, scene_open(&scene));
+	} while (n);
+	assert_int_equal(steps, 4);
+	t = look();
+	must(&scene, catalog_groups(t, count_group, &groups, &scene.err));
+	assert_int_equal(groups, 101);
+	assert_int_equal(catalog_group_clear(t, &scene.err), 0);
+	catalog_abort(t);
+	assert_sound(&scene);
+}
+
 /* ---- transactions ------------------------------------------------------------------- */
 
 static void test_commit_says_what_changed(void **state)
@@ -547,6 +596,7 @@ int main(void)
 		with_store(test_what_is_in_use_is_not_dropped),
 		with_store(test_orphans_are_found_and_dropped),
 		with_store(test_groups),
+		with_store(test_a_large_group_is_deleted),
 		with_store(test_commit_says_what_changed),
 	};
 
