@@ -55,14 +55,29 @@ static int put_ids(struct text_backup *b)
 		"history", (json_int_t)ids.history, "group", (json_int_t)ids.group));
 }
 
-static int put_retired(void *arg, const uint8_t *apex, size_t size, uint32_t serial)
+/* The zones that had the name before this one, the newest first; NULL: err. */
+static json_t *formers_json(struct text_backup *b, uint64_t zone)
+{
+	json_t *formers = json_array();
+	int64_t id = (int64_t)zone;
+
+	while (id && (id = catalog_former(b->catalog, (uint64_t)id, b->err)) > 0)
+		json_array_append_new(formers, json_integer(id));
+	if (id == 0)
+		return formers;
+	json_decref(formers);
+	return NULL;
+}
+
+static int put_retired(void *arg, const uint8_t *apex, size_t size, const struct retired_row *row)
 {
 	struct text_backup *b = arg;
+	json_t *formers = formers_json(b, row->zone);
 	char name[NAME_TEXT_MAX];
 
 	b->retired++;
-	return put_line(b, json_pack("{s:s,s:s,s:I}", "kind", "retired", "zone", name_to_text_short(name, apex),
-		"serial", (json_int_t)serial));
+	return !formers ? -1 : put_line(b, json_pack("{s:s,s:s,s:o,s:I,s:o}", "kind", "retired", "zone", name_to_text_short(name, apex),
+		"serial", row->serial_known ? json_integer(row->highest_serial) : json_null(), "id", (json_int_t)row->zone, "former", formers));
 }
 
 /* ---- sets ------------------------------------------------------------------------ */
@@ -225,17 +240,19 @@ static int put_set(void *arg, const struct set_row *set)
 static int put_zone(void *arg, const struct zone_row *zone)
 {
 	struct text_backup *b = arg;
+	json_t *formers = formers_json(b, zone->id);
 	char name[NAME_TEXT_MAX];
 
 	b->zone = *zone;
 	b->zones++;
-	if (put_line(b, json_pack("{s:s,s:I,s:s,s:o,s:o,s:I,s:o,s:b,s:b,s:I,s:I,s:I,s:o}", "kind", "zone", "id", (json_int_t)zone->id,
+	if (!formers || put_line(b, json_pack("{s:s,s:I,s:s,s:o,s:o,s:I,s:o,s:b,s:b,s:I,s:I,s:I,s:o,s:o}", "kind", "zone", "id", (json_int_t)zone->id,
 		"zone", name_to_text_short(name, zone->apex), "live", backup_at_json(zone->live), "previous", backup_at_json(zone->previous),
 		"serial", (json_int_t)zone->served_serial,
 		"highest", zone->flags & ZONE_SERIAL_KNOWN ? json_integer(zone->highest_serial) : json_null(),
 		"serial_fixed", zone->flags & ZONE_SERIAL_FIXED ? 1 : 0, "held", zone->flags & ZONE_HELD ? 1 : 0,
 		"switch", (json_int_t)zone->switch_id, "switched_us", (json_int_t)zone->switched_at_us,
-		"created_us", (json_int_t)zone->created_us, "properties", properties_json(zone->properties))) < 0)
+		"created_us", (json_int_t)zone->created_us, "properties", properties_json(zone->properties),
+		"former", formers)) < 0)
 		return -1;
 	/* a failure of put_set is in err: catalog_sets ends quietly */
 	return catalog_sets(b->catalog, zone->id, put_set, b, b->err) < 0 || b->err->code ? -1 : 0;

@@ -20,7 +20,7 @@ struct history {
 	struct reading reading;
 	struct catalog_txn *txn;        /* of this turn */
 	const char *zone_text;          /* of the request's JSON; NULL: all zones */
-	uint64_t zone;                  /* 0: all, or not looked up yet */
+	uint64_t zone;                  /* that has the name in this turn, or had it last; 0: all */
 	uint64_t before;                /* the next entry is older than this; 0: the newest */
 	size_t limit;
 	json_t *list;
@@ -39,15 +39,11 @@ static void history_clear(struct reading *g)
 static int look_up_zone(struct history *h, struct err *err)
 {
 	uint8_t apex[NAME_MAX_SIZE];
-	struct zone_row zone;
 	size_t size;
 
-	if (!h->zone_text || h->zone)
+	if (!h->zone_text)
 		return 0;
-	if (control_parse_zone(h->zone_text, apex, &size, err) < 0 || catalog_zone(h->txn, apex, size, &zone, err) < 0)
-		return -1;
-	h->zone = zone.id;
-	return 0;
+	return control_parse_zone(h->zone_text, apex, &size, err) < 0 ? -1 : catalog_history_zone(h->txn, apex, size, &h->zone, err);
 }
 
 static int list_entry(void *arg, const struct history_row *row)
@@ -108,7 +104,7 @@ static int count_back(void *arg, const struct history_row *row)
 static int follow_start(struct history *h, struct err *err)
 {
 	h->started = true;
-	if (look_up_zone(h, err) < 0 || newest_entry(h->txn, &h->seen, err) < 0)
+	if (newest_entry(h->txn, &h->seen, err) < 0)
 		return -1;
 	return catalog_history(h->txn, h->zone, 0, count_back, h, err);
 }
@@ -138,7 +134,8 @@ static enum reading_result follow_step(struct reading *g, struct catalog_txn *tx
 
 	h->txn = txn;
 	g->wait_ms = FOLLOW_MS;
-	if ((!h->started && follow_start(h, err) < 0) || newest_entry(txn, &newest, err) < 0)
+	/* each time: the zone may go, and come back as another one */
+	if (look_up_zone(h, err) < 0 || (!h->started && follow_start(h, err) < 0) || newest_entry(txn, &newest, err) < 0)
 		return READING_FAILED;
 	while (h->seen < newest && !g->gone) {
 		if (request_queued(g->request) > REQUEST_QUEUE_HIGH)

@@ -293,26 +293,46 @@ static int put_ids(struct text_restore *r, json_t *line)
 	return 0;
 }
 
+/* Backups of before it was kept have no "former". */
+static int put_formers(struct text_restore *r, uint64_t zone, const json_t *formers)
+{
+	const json_t *former;
+	size_t i;
+
+	json_array_foreach(formers, i, former) {
+		uint64_t id = (uint64_t)json_integer_value(former);
+
+		if (catalog_put_former(r->txn, zone, id, r->err) < 0)
+			return -1;
+		zone = id;
+	}
+	return 0;
+}
+
 static int put_retired(struct text_restore *r, json_t *line)
 {
 	uint8_t apex[NAME_MAX_SIZE];
+	json_t *serial, *formers = NULL;
+	struct retired_row row;
+	json_int_t id = 0;
 	const char *name;
-	json_int_t serial;
 	json_error_t e;
 	size_t size;
 
-	if (json_unpack_ex(line, &e, 0, "{s:s,s:I}", "zone", &name, "serial", &serial) < 0)
+	if (json_unpack_ex(line, &e, 0, "{s:s,s:o,s?I,s?o}", "zone", &name, "serial", &serial, "id", &id, "former", &formers) < 0)
 		return unpack_failed(r, &e);
 	r->retired++;
-	if (control_parse_zone(name, apex, &size, r->err) < 0)
+	row = (struct retired_row){ .serial_known = json_is_integer(serial), .highest_serial = (uint32_t)json_integer_value(serial),
+		.zone = (uint64_t)id };
+	if (control_parse_zone(name, apex, &size, r->err) < 0 || put_formers(r, row.zone, formers) < 0)
 		return -1;
-	return catalog_put_retired(r->txn, apex, size, (uint32_t)serial, r->err);
+	return catalog_put_retired(r->txn, apex, size, &row, r->err);
 }
 
 static int put_zone(struct text_restore *r, json_t *line)
 {
 	json_int_t id, serial, switch_id, switched, created;
-	json_t *live, *previous, *highest, *properties;
+	json_t *live, *previous, *highest, *properties, *formers = NULL;
 	struct zone_row *z = &r->zone;
 	int fixed, held;
 	const char *name;
@@ -320,9 +340,10 @@ static int put_zone(struct text_restore *r, json_t *line)
 	size_t size;
 
 	memset(z, 0, sizeof *z);
-	if (json_unpack_ex(line, &e, 0, "{s:I,s:s,s:o,s:o,s:I,s:o,s:b,s:b,s:I,s:I,s:I,s:o}", "id", &id, "zone", &name, "live", &live,
+	if (json_unpack_ex(line, &e, 0, "{s:I,s:s,s:o,s:o,s:I,s:o,s:b,s:b,s:I,s:I,s:I,s:o,s?o}", "id", &id, "zone", &name, "live", &live,
 		"previous", &previous, "serial", &serial, "highest", &highest, "serial_fixed", &fixed, "held", &held,
-		"switch", &switch_id, "switched_us", &switched, "created_us", &created, "properties", &properties) < 0)
+		"switch", &switch_id, "switched_us", &switched, "created_us", &created, "properties", &properties,
+		"former", &formers) < 0)
 		return unpack_failed(r, &e);
 	if (control_parse_zone(name, z->apex, &size, r->err) < 0 || get_at(r, live, &z->live) < 0 || get_at(r, previous, &z->previous) < 0 ||
 	    properties_change(z->properties, sizeof z->properties, properties, r->err) < 0)
@@ -336,7 +357,7 @@ static int put_zone(struct text_restore *r, json_t *line)
 	z->switched_at_us = switched;
 	z->created_us = created;
 	r->zones++;
-	return catalog_put_zone(r->txn, z, r->err);
+	return put_formers(r, z->id, formers) < 0 ? -1 : catalog_put_zone(r->txn, z, r->err);
 }
 
 static int put_editions(struct text_restore *r, const json_t *editions, struct set_row *set)

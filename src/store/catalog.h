@@ -94,6 +94,13 @@ struct history_member {
 	uint32_t from_serial, to_serial;
 };
 
+/* What a removed zone leaves behind, for when its name returns. */
+struct retired_row {
+	bool serial_known;              /* something was served */
+	uint32_t highest_serial;
+	uint64_t zone;                  /* its id: the history's way on; 0: not known */
+};
+
 /* RFC 1982: is serial a ahead of b? Not where they are 2^31 apart. */
 static inline bool serial_ahead(uint32_t a, uint32_t b)
 {
@@ -141,9 +148,13 @@ int catalog_group_zones(struct catalog_txn *, const char *group, uint64_t after,
 	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
 int catalog_held_zones(struct catalog_txn *, uint64_t after,
 	int (*each)(void *, const struct zone_row *), void *arg, struct err *);
-/* Newest first; zone 0: all; before 0: from the newest. */
+/* Newest first; zone 0: all; before 0: from the newest. Of a zone also what was
+ * of zones of its name that were removed. */
 int catalog_history(struct catalog_txn *, uint64_t zone, uint64_t before,
 	int (*each)(void *, const struct history_row *), void *arg, struct err *);
+/* The zone of that name, or else the last one that was removed: whose history
+ * that of the name is. ERR_NO_SUCH_ZONE. */
+int catalog_history_zone(struct catalog_txn *, const uint8_t *apex, size_t size, uint64_t *id, struct err *);
 int catalog_history_members(struct catalog_txn *, uint64_t id,
 	int (*each)(void *, const struct history_member *), void *arg, struct err *);
 /* Is the entry its group's last switch, so that `rollback --group` means it? */

@@ -44,7 +44,7 @@ int catalog_holds(struct catalog_txn *t, int (*each)(void *, const struct catalo
 	return rc;
 }
 
-int catalog_retired(struct catalog_txn *t, int (*each)(void *, const uint8_t *apex, size_t size, uint32_t serial), void *arg,
+int catalog_retired(struct catalog_txn *t, int (*each)(void *, const uint8_t *apex, size_t size, const struct retired_row *), void *arg,
 	struct err *err)
 {
 	MDB_cursor *cursor;
@@ -57,12 +57,13 @@ int catalog_retired(struct catalog_txn *t, int (*each)(void *, const uint8_t *ap
 	     rc = prefix_next(t, cursor, NULL, 0, &key, &value, err)) {
 		uint8_t apex[NAME_MAX_SIZE];
 		size_t size = key_to_name(apex, key.mv_data, key.mv_size);
+		struct retired_row row;
 
-		if (!size || value.mv_size != 4) {
-			rc = err_set(err, ERR_CORRUPT, "the row of a removed zone is damaged; run fsck");
+		if (row_get_retired(&row, value.mv_data, size ? value.mv_size : 0, err)) {
+			rc = -1;
 			break;
 		}
-		if (each(arg, apex, size, load_le32(value.mv_data))) {
+		if (each(arg, apex, size, &row)) {
 			rc = 0;
 			break;
 		}
@@ -154,12 +155,19 @@ int catalog_put_spare(struct catalog_txn *t, uint64_t id, struct set_at at, cons
 	return zone_put(t, &zone, err);
 }
 
-int catalog_put_retired(struct catalog_txn *t, const uint8_t *apex, size_t size, uint32_t serial, struct err *err)
+int catalog_put_former(struct catalog_txn *t, uint64_t zone, uint64_t former, struct err *err)
 {
-	uint8_t key[KEY_MAX], value[4];
+	if (!former || former >= zone)
+		return err_set(err, ERR_CORRUPT, "zone %" PRIu64 " cannot have been zone %" PRIu64 " before", zone, former);
+	return history_put_former(t, zone, former, err);
+}
+
+int catalog_put_retired(struct catalog_txn *t, const uint8_t *apex, size_t size, const struct retired_row *row, struct err *err)
+{
+	uint8_t key[KEY_MAX], value[RETIRED_ROW_SIZE];
 	int n = key_from_name(key, apex, size, err);
 
-	store_le32(value, serial);
+	row_put_retired(value, row);
 	return n < 0 ? -1 : table_put(t, T_RETIRED, key, n, value, sizeof value, 0, err);
 }
 
@@ -309,14 +317,17 @@ int catalog_raise_retired(struct catalog_txn *t, uint32_t step, struct err *err)
 		return -1;
 	for (rc = prefix_first(t, cursor, NULL, 0, &key, &value, err); rc == 1 && !put;
 	     rc = prefix_next(t, cursor, NULL, 0, &key, &value, err)) {
-		uint8_t serial[4];
-		MDB_val new = { .mv_size = sizeof serial, .mv_data = serial };
+		uint8_t buf[RETIRED_ROW_SIZE];
+		MDB_val new = { .mv_size = sizeof buf, .mv_data = buf };
+		struct retired_row row;
 
-		if (value.mv_size != 4) {
-			rc = err_set(err, ERR_CORRUPT, "the row of a removed zone is damaged; run fsck");
+		if (row_get_retired(&row, value.mv_data, value.mv_size, err)) {
+			rc = -1;
 			break;
 		}
-		store_le32(serial, raised(load_le32(value.mv_data), step));
+		if (row.serial_known)
+			row.highest_serial = raised(row.highest_serial, step);
+		row_put_retired(buf, &row);
 		put = mdb_cursor_put(cursor, &key, &new, MDB_CURRENT);
 		t->dirty = true;
 	}

@@ -22,8 +22,11 @@ struct catalog_hold {
 	bool open;              /* the zone's own decision is awaited */
 };
 int catalog_holds(struct catalog_txn *, int (*each)(void *, const struct catalog_hold *), void *arg, struct err *);
-/* Removed zones, and the highest serial that each has served. */
-int catalog_retired(struct catalog_txn *, int (*each)(void *, const uint8_t *apex, size_t size, uint32_t serial), void *arg, struct err *);
+/* Removed zones, and what each has left behind. */
+int catalog_retired(struct catalog_txn *, int (*each)(void *, const uint8_t *apex, size_t size, const struct retired_row *), void *arg,
+	struct err *);
+/* The zone that had the name before this one (id) was removed; 0: none; -1: failed. */
+int64_t catalog_former(struct catalog_txn *, uint64_t zone, struct err *);
 /* The history id of the group's last switch; 0: none. */
 int catalog_group_switch(struct catalog_txn *, const char *group, uint64_t *id, struct err *);
 
@@ -38,7 +41,8 @@ int catalog_put_set(struct catalog_txn *, const struct set_row *, struct err *);
 int catalog_put_edition(struct catalog_txn *, const struct set_row *, struct err *);
 /* A spare SOA of an edition; where that is what the zone serves, it is served. */
 int catalog_put_spare(struct catalog_txn *, uint64_t zone, struct set_at, const struct spare *, struct err *);
-int catalog_put_retired(struct catalog_txn *, const uint8_t *apex, size_t size, uint32_t serial, struct err *);
+int catalog_put_retired(struct catalog_txn *, const uint8_t *apex, size_t size, const struct retired_row *, struct err *);
+int catalog_put_former(struct catalog_txn *, uint64_t zone, uint64_t former, struct err *);
 int catalog_put_group(struct catalog_txn *, const char *group, uint64_t last_switch, struct err *);
 /* An entry without members, then its members in any number of transactions. */
 int catalog_put_history(struct catalog_txn *, const struct history_row *, struct err *);

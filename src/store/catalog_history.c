@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/catalog_backup.h"
+
 const char *const switch_kind_name[] = { "cutover", "rollback", "reload", "edit", "confirm", "serial", "add", "remove", "restore" };
 
 /* ---- rows ---------------------------------------------------------------------- */
@@ -66,33 +68,69 @@ static int each_entry_of_all(struct catalog_txn *t, uint64_t before, int (*each)
 	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the history") : 0;
 }
 
-int catalog_history(struct catalog_txn *t, uint64_t zone, uint64_t before,
+/* Those of one zone; 1: each has ended it. *former: the zone of that name
+ * before, whose entries are all older; 0: there is none. */
+static int each_entry_of_zone(struct catalog_txn *t, uint64_t zone, uint64_t before, uint64_t *former,
 	int (*each)(void *, const struct history_row *), void *arg, struct err *err)
 {
 	uint8_t start[16];
 	MDB_cursor *cursor;
 	MDB_val key = { .mv_size = sizeof start, .mv_data = start }, value;
 	struct history_row row;
-	int rc;
+	int rc, ended = 0;
 
-	if (!zone)
-		return each_entry_of_all(t, before, each, arg, err);
+	*former = 0;
 	key_u64_u64(start, zone, before ? before : UINT64_MAX);
 	if (table_cursor(t, T_HISTORY_ZONE, &cursor, err))
 		return -1;
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	rc = mdb_cursor_get(cursor, &key, &value, rc ? MDB_LAST : MDB_PREV);
-	while (!rc && key.mv_size == 16 && load_be64(key.mv_data) == zone) {
-		if (history_get(t, load_be64((const uint8_t *)key.mv_data + 8), &row, err)) {
-			mdb_cursor_close(cursor);
-			return -1;
-		}
-		if (each(arg, &row))
+	while (!rc && !ended && key.mv_size == 16 && load_be64(key.mv_data) == zone) {
+		uint64_t id = load_be64((const uint8_t *)key.mv_data + 8);
+
+		if (id == FORMER_ENTRY) {
+			*former = value.mv_size == 8 ? load_le64(value.mv_data) : zone;
 			break;
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+		}
+		if (history_get(t, id, &row, err))
+			ended = -1;
+		else if (each(arg, &row))
+			ended = 1;
+		else
+			rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
 	}
 	mdb_cursor_close(cursor);
-	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the history") : 0;
+	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the history") : ended;
+}
+
+int catalog_history(struct catalog_txn *t, uint64_t zone, uint64_t before,
+	int (*each)(void *, const struct history_row *), void *arg, struct err *err)
+{
+	uint64_t former;
+	int rc;
+
+	if (!zone)
+		return each_entry_of_all(t, before, each, arg, err);
+	do {
+		rc = each_entry_of_zone(t, zone, before, &former, each, arg, err);
+		if (!rc && former >= zone)
+			return err_set(err, ERR_CORRUPT, "the history of zone %" PRIu64 " is damaged; run fsck", zone);
+		zone = former;
+	} while (!rc && zone);
+	return rc < 0 ? -1 : 0;
+}
+
+int64_t catalog_former(struct catalog_txn *t, uint64_t zone, struct err *err)
+{
+	uint8_t key[16];
+	MDB_val value;
+	int rc;
+
+	key_u64_u64(key, zone, FORMER_ENTRY);
+	rc = table_get(t, T_HISTORY_ZONE, key, sizeof key, &value, err);
+	if (rc == 1 && (value.mv_size != 8 || load_le64(value.mv_data) >= zone))
+		return err_set(err, ERR_CORRUPT, "the history of zone %" PRIu64 " is damaged; run fsck", zone);
+	return rc <= 0 ? rc : (int64_t)load_le64(value.mv_data);
 }
 
 int catalog_history_members(struct catalog_txn *t, uint64_t id,
@@ -270,6 +308,15 @@ int history_add(struct catalog_txn *t, const struct history_member *member, bool
 	key_u64_u64(key, member->zone, h->row.id);
 	store_le32(chunk, h->chunk);
 	return table_put(t, T_HISTORY_ZONE, key, sizeof key, chunk, sizeof chunk, 0, err);
+}
+
+int history_put_former(struct catalog_txn *t, uint64_t zone, uint64_t former, struct err *err)
+{
+	uint8_t key[16], value[8];
+
+	key_u64_u64(key, zone, FORMER_ENTRY);
+	store_le64(value, former);
+	return table_put(t, T_HISTORY_ZONE, key, sizeof key, value, sizeof value, 0, err);
 }
 
 int history_end(struct catalog_txn *t, struct err *err)

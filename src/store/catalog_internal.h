@@ -94,6 +94,9 @@ int history_put(struct catalog_txn *, const struct history_row *, struct err *);
 int history_begin(struct catalog_txn *, enum switch_kind, const struct who *, const char *group, const char *note,
 	int64_t at_us, uint64_t append_to, struct err *);
 int history_add(struct catalog_txn *, const struct history_member *, bool held, struct err *);
+/* The zone's name was that of another one before, which was removed. */
+#define FORMER_ENTRY 0          /* in place of an entry's id, of which none is 0 */
+int history_put_former(struct catalog_txn *, uint64_t zone, uint64_t former, struct err *);
 int history_end(struct catalog_txn *, struct err *);
 /* 1 found, 0 not, -1 failed. */
 int history_member_of(struct catalog_txn *, uint64_t id, uint64_t zone, struct history_member *, struct err *);

@@ -352,6 +352,23 @@ int row_get_spare(struct spare_row *s, const void *p, size_t size, struct err *e
 
 /* ---- group, held ------------------------------------------------------------ */
 
+void row_put_retired(uint8_t buf[RETIRED_ROW_SIZE], const struct retired_row *row)
+{
+	store_le32(buf, row->serial_known);
+	store_le32(buf + 4, row->highest_serial);
+	store_le64(buf + 8, row->zone);
+}
+
+int row_get_retired(struct retired_row *row, const void *data, size_t size, struct err *err)
+{
+	const uint8_t *at = data;
+
+	if (size != RETIRED_ROW_SIZE || load_le32(at) > 1)
+		return err_set(err, ERR_CORRUPT, "the row of a removed zone is damaged; run fsck");
+	*row = (struct retired_row){ .serial_known = load_le32(at), .highest_serial = load_le32(at + 4), .zone = load_le64(at + 8) };
+	return 0;
+}
+
 int row_put_group(uint8_t *buf, const struct group_row *g, struct err *err)
 {
 	struct cursor c = begin_put(buf);

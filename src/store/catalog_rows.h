@@ -55,6 +55,9 @@ int row_put_edition(uint8_t *buf, const struct edition_row *, struct err *);
 int row_get_edition(struct edition_row *, const void *, size_t, struct err *);
 int row_put_spare(uint8_t *buf, const struct spare_row *, struct err *);
 int row_get_spare(struct spare_row *, const void *, size_t, struct err *);
+#define RETIRED_ROW_SIZE 16
+void row_put_retired(uint8_t buf[RETIRED_ROW_SIZE], const struct retired_row *);
+int row_get_retired(struct retired_row *, const void *data, size_t size, struct err *);
 int row_put_group(uint8_t *buf, const struct group_row *, struct err *);
 int row_get_group(struct group_row *, const void *, size_t, struct err *);
 int row_put_held(uint8_t *buf, const struct held_row *, struct err *);

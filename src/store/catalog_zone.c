@@ -232,9 +232,38 @@ static int find_below(struct catalog_txn *t, const uint8_t *key, size_t size, ui
 	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, t->env, "cannot read the zones") : 0;
 }
 
+/* What a zone of this name has left behind; 1 found, 0 none, -1. */
+static int retired_get(struct catalog_txn *t, const uint8_t *key, size_t size, struct retired_row *row, struct err *err)
+{
+	MDB_val value;
+	int rc = table_get(t, T_RETIRED, key, size, &value, err);
+
+	return rc == 1 && row_get_retired(row, value.mv_data, value.mv_size, err) ? -1 : rc;
+}
+
+int catalog_history_zone(struct catalog_txn *t, const uint8_t *apex, size_t size, uint64_t *id, struct err *err)
+{
+	struct err why = ERR_INIT, ignored = ERR_INIT;
+	struct retired_row retired;
+	struct zone_row zone;
+	uint8_t key[KEY_MAX];
+	int n;
+
+	if (catalog_zone(t, apex, size, &zone, &why) == 0) {
+		*id = zone.id;
+		return 0;
+	}
+	n = err_is(&why, ERR_NO_SUCH_ZONE) ? key_from_name(key, apex, size, &ignored) : -1;
+	if (n < 0 || retired_get(t, key, (size_t)n, &retired, &ignored) <= 0 || !retired.zone)
+		return err_set(err, why.code, "%s", why.message);
+	*id = retired.zone;
+	return 0;
+}
+
 int catalog_zone_add(struct catalog_txn *t, const uint8_t *apex, size_t size, struct zone_row *zone, struct err *err)
 {
 	uint8_t key[KEY_MAX], id_key[8];
+	struct retired_row retired = { .zone = 0 };
 	char text[NAME_TEXT_MAX];
 	MDB_val value;
 	int n, rc;
@@ -252,14 +281,15 @@ int catalog_zone_add(struct catalog_txn *t, const uint8_t *apex, size_t size, st
 	zone->apex_size = size;
 	zone->id = ++t->meta.last_zone;
 	zone->created_us = clock_wall_us();
-	rc = table_get(t, T_RETIRED, key, n, &value, err);
-	if (rc < 0)
+	if (retired_get(t, key, (size_t)n, &retired, err) < 0)
 		return -1;
-	if (rc && value.mv_size == 4) {
+	if (retired.serial_known) {
 		/* secondaries may still have what was served before */
-		zone->highest_serial = load_le32(value.mv_data);
+		zone->highest_serial = retired.highest_serial;
 		zone->flags |= ZONE_SERIAL_KNOWN;
 	}
+	if (retired.zone && history_put_former(t, zone->id, retired.zone, err))
+		return -1;
 	if (find_below(t, key, n, &zone->zones_below, err))
 		return -1;
 	key_u64(id_key, zone->id);
@@ -292,7 +322,7 @@ int catalog_zone_remove(struct catalog_txn *t, const uint8_t *apex, size_t size,
 	struct history_member member = { 0 };
 	struct zone_row zone;
 	struct set_row set;
-	uint8_t key[KEY_MAX], id_key[8], serial[4];
+	uint8_t key[KEY_MAX], id_key[8], left[RETIRED_ROW_SIZE];
 	int n;
 
 	if (catalog_zone(t, apex, size, &zone, err))
@@ -308,11 +338,10 @@ int catalog_zone_remove(struct catalog_txn *t, const uint8_t *apex, size_t size,
 	if (history_begin(t, SWITCH_REMOVE, who, NULL, note, clock_wall_us(), 0, err)
 	    || history_add(t, &member, false, err))
 		return -1;
-	if (zone.flags & ZONE_SERIAL_KNOWN) {
-		store_le32(serial, zone.highest_serial);
-		if (table_put(t, T_RETIRED, key, n, serial, sizeof serial, 0, err))
-			return -1;
-	}
+	row_put_retired(left, &(struct retired_row){ .serial_known = zone.flags & ZONE_SERIAL_KNOWN,
+		.highest_serial = zone.highest_serial, .zone = zone.id });
+	if (table_put(t, T_RETIRED, key, n, left, sizeof left, 0, err))
+		return -1;
 	key_u64(id_key, zone.id);
 	if (held_forget_zone(t, zone.id, err) || group_forget_zone(t, zone.id, err) || discard_sets(t, &zone, err)
 	    || table_delete(t, T_ZONE, key, n, err) || table_delete(t, T_ZONE_ID, id_key, sizeof id_key, err)

@@ -68,12 +68,28 @@ int fsck_history_chunk(struct fsck *f, const MDB_val *key, const MDB_val *value,
 	return 0;
 }
 
+static void check_former(struct fsck *f, const MDB_val *key, const MDB_val *value)
+{
+	uint64_t zone, former;
+
+	if (!fsck_has_sizes(f, "history_zone", key, 16, value, 8))
+		return;
+	zone = load_be64(key->mv_data);
+	former = load_le64(value->mv_data);
+	if (!former || former >= zone || zone > f->catalog.meta.last_zone || fsck_has_id(f, T_ZONE_ID, former))
+		fsck_say(f, "zone %" PRIu64 ": its name cannot have been that of zone %" PRIu64 " before", zone, former);
+}
+
 int fsck_history_zone(struct fsck *f, const MDB_val *key, const MDB_val *value, void *arg, struct err *err)
 {
 	struct err reason = ERR_INIT;
 	struct history_member found;
 	uint64_t zone, id;
 
+	if (key->mv_size == 16 && load_be64((const uint8_t *)key->mv_data + 8) == FORMER_ENTRY) {
+		check_former(f, key, value);
+		return 0;
+	}
 	if (!fsck_has_sizes(f, "history_zone", key, 16, value, 4))
 		return 0;
 	zone = load_be64(key->mv_data);

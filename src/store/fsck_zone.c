@@ -197,6 +197,12 @@ int fsck_zone_id(struct fsck *f, const MDB_val *key, const MDB_val *value, void 
 
 int fsck_retired(struct fsck *f, const MDB_val *key, const MDB_val *value, void *arg, struct err *err)
 {
-	fsck_has_sizes(f, "retired", key, key->mv_size, value, 4);
+	struct err reason = ERR_INIT;
+	struct retired_row row;
+
+	if (row_get_retired(&row, value->mv_data, value->mv_size, &reason))
+		fsck_say(f, "table retired: %s", reason.message);
+	else if (row.zone > f->catalog.meta.last_zone || fsck_has_id(f, T_ZONE_ID, row.zone))
+		fsck_say(f, "table retired: zone %" PRIu64 " is here, or was never", row.zone);
 	return 0;
 }

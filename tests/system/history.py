@@ -64,6 +64,50 @@ def everything():
         s.equal(kinds.count('reload'), 2, 'reloads: one that changes nothing is none')
 
 
+@s.case("a zone's history is that of its name: removed, returned, removed again, after a restart and a restore")
+def of_the_name():
+    with s.Daemon() as d:
+        def notes(daemon=d, **keys):
+            return [e['note'] or e['kind'] for e in daemon.must('history', zone=ZONE, **keys)['entries']]
+
+        d.import_set('other.example', s.marked_zone('other.example', 5))
+        d.import_set(ZONE, s.marked_zone(ZONE, 1, serial=10), note='first')
+        d.must('zone-remove', zones=[ZONE], note='sold')
+        s.equal(notes(), ['sold', 'first'], 'of a zone that is gone')
+        d.must('zone-add', zones=[ZONE])        # and goes without having served anything
+        s.equal(notes(), ['sold', 'first'], 'of a zone that is back')
+        d.must('zone-remove', zones=[ZONE], note='a mistake')
+        with d.control() as follower:
+            follower.send(dict(command='history', zone=ZONE, follow=True, limit=1))
+            s.equal(follower.line()['progress']['entry']['note'], 'a mistake', 'the last one')
+            d.import_set(ZONE, s.marked_zone(ZONE, 2, serial=5), note='bought back')
+            s.equal(follower.line()['progress']['entry']['note'], 'bought back', 'one of the zone that has returned')
+        s.equal(d.served_serial(ZONE), 11, 'the serial goes on')
+        wanted = ['bought back', 'a mistake', 'sold', 'first']
+        s.equal(notes(), wanted, 'the whole of it')
+        entries = d.must('history', zone=ZONE)['entries']
+        s.equal(notes(limit=2) + notes(limit=2, before=entries[1]['id']), wanted, 'in pages')
+        d.stop()
+        d.start()
+        s.equal(notes(), wanted, 'after a restart')
+        d.import_set('gone.example', s.marked_zone('gone.example', 3, serial=7), note='come')
+        d.must('zone-remove', zones=['gone.example'], note='gone')
+        d.fsck()
+        for form in ((), ('--text',)):
+            copy = os.path.join(d.dir, 'backup' + ''.join(form))
+            d.run('backup', *form, copy)
+            other = s.Daemon()
+            other.spawn(['--restore', copy])
+            s.equal(other.process.wait(60), 0, 'the restore: ' + other.log_tail(3))
+            with other:
+                s.equal(notes(other)[-4:], wanted, 'after a restore %s' % (form,))
+                s.equal([e['note'] for e in other.must('history', zone='gone.example')['entries']], ['gone', 'come'], 'of one that is gone')
+                other.import_set('gone.example', s.marked_zone('gone.example', 4, serial=1))
+                s.equal(len(other.must('history', zone='gone.example')['entries']), 3, 'when it returns')
+                s.expect(other.served_serial('gone.example') > 7, 'its serial')
+                other.fsck()
+
+
 @s.case('a group switch is one entry with an id; large ones count their members')
 def group():
     zones = ['z%d.example' % i for i in range(150)]
