@@ -1,5 +1,6 @@
 /*
- * One line an event, to stderr or syslog.
+ * One line an event, to stderr or syslog. Nobody waits for who reads it: lines
+ * that find no room are counted, and the next one that does is told how many.
  *
  * stderr lines are "schwenkd[worker 2]: warning: text"; with systemd's
  * journal on stderr the level goes as an "<N>" prefix instead.

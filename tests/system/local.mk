@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/system/many.py \
 	tests/system/privileges.py \
 	tests/system/serials.py \
+	tests/system/service.py \
 	tests/system/signed.py \
 	tests/system/staging.py \
 	tests/system/start.py \

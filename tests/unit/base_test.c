@@ -6,9 +6,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -324,6 +326,56 @@ static void test_log_lines(void **state)
 	assert_memory_equal(said, journal, sizeof journal - 1);
 }
 
+/* A pipe that nobody empties holds nobody up. */
+static void test_log_waits_for_nobody(void **state)
+{
+	char said[70000], *at;
+	int fd[2], status;
+	size_t n = 0, m = 0;
+	ssize_t got;
+	pid_t pid;
+
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int go;
+
+		alarm(20);
+		close(fd[0]);
+		dup2(fd[1], STDERR_FILENO);
+		unsetenv("JOURNAL_STREAM");
+		log_open("main", false, LOG_LEVEL_NOTICE);
+		for (int i = 0; i < 5000; i++)
+			log_notice("line %d of five thousand", i);
+		raise(SIGSTOP);
+		for (go = 0; go < 2; go++)
+			log_notice("room again, %d", go);
+		_exit(0);
+	}
+	close(fd[1]);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	/* what is there now is read before it goes on */
+	assert_int_equal(ioctl(fd[0], FIONREAD, &status), 0);
+	while (n < (size_t)status && (got = read(fd[0], said + n, (size_t)status - n)) > 0)
+		n += (size_t)got;
+	for (size_t i = 0; i < n; i++)
+		m += said[i] == '\n';
+	assert_true(m > 100 && m < 5000);
+	kill(pid, SIGCONT);
+	n = 0;
+	while ((got = read(fd[0], said + n, sizeof said - 1 - n)) > 0)
+		n += (size_t)got;
+	said[n] = '\0';
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(strtoul(said + strlen("schwenkd[main]: warning: "), &at, 10), 5000 - m);
+	assert_memory_equal(at, " lines of the log were lost", 27);
+	assert_non_null(strstr(at, "room again, 0\nschwenkd[main]: notice: room again, 1\n"));
+	close(fd[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_log_levels),
 		cmocka_unit_test(test_log_lines),
+		cmocka_unit_test(test_log_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
