@@ -5,8 +5,8 @@ differs must be in the table (differences.py), else it fails.
 
     compare.py [--full] [SCENE...]      SCHWENK_SMALL=1: fewer names and types (sanitizers)
 
-As `make check` runs it, every question goes over TCP with and without DO, and in two of the
-seven forms of UDP, other ones from question to question; with --full in all of them. Prints
+As `make check` runs it, every question goes over TCP with and without DO, and in one of the
+seven forms of UDP, another one from question to question; with --full in all of them. Prints
 the number of comparisons, and of differences by cause.
 """
 import collections
@@ -152,10 +152,7 @@ def show_response(r):
 def modes_of(number):
     """How the question of that number in its scene is asked: neighbours in other ways, and so are
     the questions of one type to neighbouring names."""
-    if FULL:
-        return ask.MODES
-    first = (number + number // 7) % 7
-    return TCP_MODES + [UDP_MODES[first], UDP_MODES[(first + 1 + number % 6) % 7]]
+    return ask.MODES if FULL else TCP_MODES + [UDP_MODES[(number + number // 7) % 7]]
 
 
 class Comparer:
