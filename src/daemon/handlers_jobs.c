@@ -1,6 +1,7 @@
 #include "daemon/handlers_jobs.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,11 +83,6 @@ static const char *job_text(const struct job *job, char buf[SET_TEXT_MAX + 192])
 	return buf;
 }
 
-static json_int_t number_of(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 static void log_done(const struct job *job, const json_t *reply)
 {
 	enum log_level level = job->kind->writer ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
@@ -96,13 +92,13 @@ static void log_done(const struct job *job, const json_t *reply)
 	if (!job->by[0])
 		level = LOG_LEVEL_DEBUG;        /* a fold changes nothing for anybody */
 	if (job->portfolio)
-		log_at(level, "%s: %lld zones: %lld live, %lld staged, %lld unchanged, %zu removed, %lld failed; %.2f s",
-			job_text(job, text), number_of(reply, "zones"), number_of(reply, "live"), number_of(reply, "staged"),
-			number_of(reply, "unchanged"), json_array_size(json_object_get(reply, "removed")), number_of(reply, "failures"), job_seconds(job));
+		log_at(level, "%s: %" PRIu64 " zones: %" PRIu64 " live, %" PRIu64 " staged, %" PRIu64 " unchanged, %zu removed, %" PRIu64 " failed; %.2f s",
+			job_text(job, text), json_number(reply, "zones"), json_number(reply, "live"), json_number(reply, "staged"),
+			json_number(reply, "unchanged"), json_array_size(json_object_get(reply, "removed")), json_number(reply, "failures"), job_seconds(job));
 	else if (outcome && job->kind->writer)
-		log_at(level, "%s: %s%s, %lld records; %.2f s", job_text(job, text),
+		log_at(level, "%s: %s%s, %" PRIu64 " records; %.2f s", job_text(job, text),
 			json_is_true(json_object_get(reply, "dry_run")) ? "a dry run, would be " : "", outcome,
-			number_of(json_object_get(reply, "set"), "records"), job_seconds(job));
+			json_number(json_object_get(reply, "set"), "records"), job_seconds(job));
 	else
 		log_at(level, "%s: done; %.2f s", job_text(job, text), job_seconds(job));
 }
@@ -240,7 +236,7 @@ static void on_file(void *arg, json_t *line, int fd)
 /* false: no question of ours. */
 static bool take_question(struct job *job, uint64_t id, json_t *o)
 {
-	json_int_t need = number_of(o, "need");
+	uint64_t need = json_number(o, "need");
 	bool open = json_is_string(json_object_get(o, "open"));
 
 	if (!job->kind->files || job->question_count == QUESTIONS_MAX || (!open && (need < 1 || need > FILES_MAX)))
@@ -667,7 +663,7 @@ void handle_job(struct request *r)
 
 void jobs_want_fold(struct daemon *d, const json_t *wish)
 {
-	uint64_t set = (uint64_t)number_of(wish, "set_id");
+	uint64_t set = json_number(wish, "set_id");
 	json_t *request;
 	struct job *job;
 

@@ -21,11 +21,6 @@
 #define MERGE_IMAGES 24
 #define IMAGE_ALIGN  4096
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 static json_t *image_json(uint64_t offset, uint64_t size)
 {
 	return json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size", (json_int_t)size);
@@ -76,8 +71,8 @@ int job_copy(struct loader *l, struct err *err)
 	struct opened_set from;
 	int status;
 
-	if (opened_set_find(l, text_of(l->request, "from"), &from, err) < 0 ||
-	    copy_check(l, &from, text_of(l->request, "to"), err) < 0 || opened_set_open(l, &from, err) < 0)
+	if (opened_set_find(l, json_text(l->request, "from"), &from, err) < 0 ||
+	    copy_check(l, &from, json_text(l->request, "to"), err) < 0 || opened_set_open(l, &from, err) < 0)
 		return -1;
 	status = copy_image(l, &from, err);
 	opened_set_close(&from);
@@ -156,7 +151,7 @@ static uint64_t align(uint64_t at)
 static int get_text(struct change_job *j, struct err *err)
 {
 	const json_t *request = j->l->request, *text = json_object_get(request, "text");
-	const char *name = text_of(request, "name");
+	const char *name = json_text(request, "name");
 	int fd = j->l->fd[LOADER_CLIENT_FD];
 
 	j->request.text_name = name ? name : text ? "the request" : "the text";
@@ -182,7 +177,7 @@ static int find_base(struct change_job *j, struct err *err)
 {
 	struct opened_set *at = &j->at;
 
-	if (opened_set_find(j->l, text_of(j->l->request, "set"), at, err) < 0)
+	if (opened_set_find(j->l, json_text(j->l->request, "set"), at, err) < 0)
 		return -1;
 	if (at->zone.live.set == at->set.id)
 		return catalog_set_at(snapshot_catalog(j->l->reader), at->zone.live, &at->set, err);
@@ -195,7 +190,7 @@ static int find_base(struct change_job *j, struct err *err)
  * may be older. */
 static int check_expected(struct change_job *j, struct err *err)
 {
-	const char *expect = text_of(j->l->request, "expect");
+	const char *expect = json_text(j->l->request, "expect");
 	char hash[CONTENT_HASH_TEXT], newest[CONTENT_HASH_TEXT], text[SET_TEXT_MAX];
 	struct set_row set;
 
@@ -376,7 +371,7 @@ int job_change(struct loader *l, struct err *err)
 	if (!j)
 		return err_set(err, ERR_NOMEM, "no memory");
 	j->l = l;
-	j->whole = strcmp(text_of(l->request, "command"), "edit") == 0;
+	j->whole = strcmp(json_text(l->request, "command"), "edit") == 0;
 	status = change(j, err);
 	stacked_close(&j->after);
 	stacked_close(&j->folded);
@@ -387,11 +382,6 @@ int job_change(struct loader *l, struct err *err)
 }
 
 /* ---- fold --------------------------------------------------------------------------- */
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
-}
 
 /* How many images of the path, newest first, lie between the two editions; 0: err is set. */
 static unsigned images_between(const struct set_row *set, uint32_t from, uint32_t to, struct err *err)
@@ -430,12 +420,12 @@ static int fold(struct loader *l, struct set_row *set, uint32_t from, uint32_t t
 int job_fold(struct loader *l, struct err *err)
 {
 	const json_t *json = json_object_get(l->setup, "set_id") ? l->setup : l->request;
-	uint32_t from = (uint32_t)number_of(json, "from"), to = (uint32_t)number_of(json, "to");
+	uint32_t from = (uint32_t)json_number(json, "from"), to = (uint32_t)json_number(json, "to");
 	struct set_row set;
 	struct view view;
 	int status;
 
-	if (snapshot_begin(l->reader, err) < 0 || catalog_set(snapshot_catalog(l->reader), number_of(json, "set_id"), &set, err) < 0)
+	if (snapshot_begin(l->reader, err) < 0 || catalog_set(snapshot_catalog(l->reader), json_number(json, "set_id"), &set, err) < 0)
 		return -1;
 	if (!to)                        /* not stated: all of the set as it is */
 		to = set.edition;

@@ -18,11 +18,6 @@
  * the store from being used again. Long enough for somebody who pages. */
 #define STALL_MS    (10 * 60 * 1000)
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 /* ---- writing to the client's descriptor ------------------------------------------- */
 
 struct output {
@@ -137,7 +132,7 @@ static int export_set(struct loader *l, struct opened_set *s, struct err *err)
 
 int job_export(struct loader *l, struct err *err)
 {
-	const char *zone = text_of(l->request, "zone"), *set = text_of(l->request, "set");
+	const char *zone = json_text(l->request, "zone"), *set = json_text(l->request, "set");
 	char apex_text[NAME_TEXT_MAX], text[SET_TEXT_MAX];
 	uint8_t apex[NAME_MAX_SIZE];
 	struct opened_set s;
@@ -212,7 +207,7 @@ int job_diff(struct loader *l, struct err *err)
 	struct opened_set a = { .view = { .images = 0 } }, b = { .view = { .images = 0 } };
 	int status = -1;
 
-	if (opened_set_find(l, text_of(l->request, "from"), &a, err) < 0 || opened_set_find(l, text_of(l->request, "to"), &b, err) < 0)
+	if (opened_set_find(l, json_text(l->request, "from"), &a, err) < 0 || opened_set_find(l, json_text(l->request, "to"), &b, err) < 0)
 		return -1;
 	if (a.zone.id != b.zone.id)
 		return err_set(err, ERR_BAD_REQUEST, "a difference is between two sets of one zone");
@@ -296,7 +291,7 @@ int job_check(struct loader *l, struct err *err)
 	struct check_result r;
 	int status;
 
-	if (opened_set_find(l, text_of(l->request, "set"), &s, err) < 0 || opened_set_open(l, &s, err) < 0) {
+	if (opened_set_find(l, json_text(l->request, "set"), &s, err) < 0 || opened_set_open(l, &s, err) < 0) {
 		json_decref(job.problems);
 		return -1;
 	}

@@ -11,6 +11,16 @@
 #include "base/property.h"
 #include "daemon/way_back.h"
 
+const char *json_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+uint64_t json_number(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
 char *set_text(char *buf, const uint8_t *apex, const char *set)
 {
 	name_to_text_short(buf, apex);

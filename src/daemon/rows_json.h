@@ -6,6 +6,10 @@
 
 #include "store/catalog.h"
 
+/* What stands under the key; NULL, 0: nothing, or something else. */
+const char *json_text(const json_t *object, const char *key);
+uint64_t json_number(const json_t *object, const char *key);
+
 /* "shop.example" or "shop.example@new"; buf of SET_TEXT_MAX; returns buf. */
 #define SET_TEXT_MAX (NAME_TEXT_MAX + SET_NAME_MAX + 2)
 char *set_text(char *buf, const uint8_t *apex, const char *set);

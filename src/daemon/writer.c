@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "control/commands.h"
 #include "daemon/privileges.h"
+#include "daemon/rows_json.h"
 
 /* ---- replies ------------------------------------------------------------------ */
 

@@ -93,8 +93,6 @@ void writer_warm_end(struct writer *);
 /* ---- shared by both --------------------------------------------------------- */
 /* The zone of a text; -1 with err. */
 int writer_zone(struct catalog_txn *, const char *text, struct zone_row *, struct err *);
-const char *json_text(const json_t *object, const char *key);   /* NULL: absent */
-uint64_t json_number(const json_t *object, const char *key);
 json_t *switch_json(struct catalog_txn *, const struct switch_request *, const struct switch_result *);
 
 #endif

@@ -6,20 +6,11 @@
 
 #include "base/clock.h"
 #include "control/commands.h"
+#include "daemon/rows_json.h"
 #include "daemon/way_back.h"
 #include "daemon/writer.h"
 
 #define LISTED_MAX 1000         /* zones of a switch that a reply lists, besides those that need to be named */
-
-const char *json_text(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-uint64_t json_number(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
-}
 
 int writer_zone(struct catalog_txn *txn, const char *text, struct zone_row *zone, struct err *err)
 {
