@@ -9,6 +9,7 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/handlers_status.c \
 	src/daemon/handlers_write.c \
 	src/daemon/jobs.h \
+	src/daemon/jobs_loader.c \
 	src/daemon/jobs_kept.c src/daemon/jobs_portfolio.c \
 	src/daemon/jobs_target.c \
 	src/daemon/jobs_writer.c \

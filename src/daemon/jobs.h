@@ -1,8 +1,9 @@
 /*
- * A request that a loader works on, main's end. handlers_jobs.c has the queue,
- * the processes and what goes between them and the client; jobs_target.c who
- * may do it to what; jobs_writer.c what goes to the writer; jobs_portfolio.c
- * that of a directory. Known to these four files only.
+ * A request that a loader works on, main's end. handlers_jobs.c has the queue
+ * and the client; jobs_loader.c the process, and jobs_kept.c those that are kept
+ * for the next change; jobs_target.c who may do it to what; jobs_writer.c what
+ * goes to the writer; jobs_portfolio.c that of a directory. Known to these six
+ * files only.
  *
  * A job is freed when it has ended (JOB_ENDED) and nothing can call back any
  * more: its process is reaped, the writer has replied, barriers have passed.
@@ -78,17 +79,33 @@ struct job {
 };
 TAILQ_HEAD(job_list, job);
 
+struct jobs {
+	struct daemon *daemon;
+	struct job_list list;           /* in the order in which they came */
+	struct event *turn;
+	unsigned last_number;
+};
+
 /* ---- handlers_jobs.c ---------------------------------------------------------- */
 
 struct daemon *job_daemon(const struct job *);
 /* Ends it with a reply, which is taken over; what still runs for it is killed. */
 void job_end(struct job *, json_t *reply);
 void job_fail(struct job *, const struct err *);
+/* Something has changed: perhaps another's turn has come. */
+void jobs_wake(struct jobs *);
 /* A callback has come; the job is freed in a later turn of the loop. */
 void job_settle(struct job *);
 void job_progress(struct job *, json_t *progress);      /* takes it over */
 /* The process is no longer needed: killed if it has not ended by itself. */
 void job_kill_loader(struct job *);
+
+/* ---- jobs_loader.c ------------------------------------------------------------- */
+
+/* Starts its process: the writer deletes nothing meanwhile, or need not care. */
+void job_paused(struct job *);
+/* For the request: a file that the client sends. arg is the job. */
+void job_take_file(void *arg, json_t *line, int fd);
 
 /* ---- jobs_target.c ------------------------------------------------------------- */
 
@@ -99,9 +116,8 @@ const struct job_kind *job_kind_find(const char *name);
 
 /* The loader's image; meta is taken over, fd is borrowed. */
 void job_write_image(struct job *, json_t *meta, int fd);
-/* Asks the writer to delete nothing; job_paused (handlers_jobs.c) follows. */
+/* Asks the writer to delete nothing; job_paused follows. */
 void job_pause_deletions(struct job *);
-void job_paused(struct job *);
 void job_resume_deletions(struct job *);
 /* Has the writer been the same process all the time? */
 bool job_pause_held(const struct job *);
