@@ -142,6 +142,29 @@ def backup_loader():
         d.fsck()
 
 
+@s.case('what is dropped while a backup is made is cleared when it is through, not before')
+def backup_deletions():
+    with s.Daemon() as d:
+        prepared(d)
+        for form, keys in FORMS.items():
+            place = os.path.join(d.dir, form)
+
+            def again():
+                s.shutil.rmtree(place, ignore_errors=True)
+                s.wait_until(lambda: len(d.must('sets', zone=ZONE)['sets']) == 2, 10, 'the dropped set to be cleared')
+                d.import_set(ZONE + '@gone', s.marked_zone(ZONE, 4, 2000))
+
+            def drop(pid):
+                d.must('drop', sets=[ZONE + '@gone'])
+                s.time.sleep(1.0)
+                s.equal(len(d.must('sets', zone=ZONE)['sets']), 3, 'sets, while the copy stands still')
+                signal(pid, s.signal.SIGKILL)       # else a loader that is through already would pass
+            again()
+            broken_off(d, 'backup', drop, again, directory=place, **keys)
+        s.wait_until(lambda: len(d.must('sets', zone=ZONE)['sets']) == 2, 10, 'the dropped set to be cleared')
+        d.fsck()
+
+
 @s.case('the writer killed while fsck walks the store: told, for it may have seen what was being deleted')
 def fsck_writer():
     with s.Daemon() as d:

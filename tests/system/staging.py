@@ -233,4 +233,33 @@ def killed_in_import():
     d.check_log()
 
 
+@s.case('SIGKILL of all while the writer copies an image in: the chunks without a set go at the next start')
+def killed_while_copying():
+    d = s.Daemon(images_map_size=256 << 20).start()
+    prepared(d)
+    path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, NAMES)
+    before = d.must('status')['space']['images']
+    hit = 0
+    for _ in range(12):
+        thread = import_file(d, ZONE + '@big', path)
+        s.wait_until(lambda: not thread.is_alive() or any((j['share'] or 0) > 0.75 for j in d.must('status')['jobs']), 60,
+                     'the copying')
+        alive = thread.is_alive()
+        d.kill()
+        thread.join()
+        d.start()
+        row = d.set(ZONE, 'big')
+        if row and row['state'] == 'ready':
+            d.must('drop', sets=[ZONE + '@big'])
+        else:
+            hit += alive
+        if hit == 3:
+            break
+    s.expect(hit, 'the writer was through each time')
+    s.wait_until(lambda: 'images of interrupted imports are cleared' in d.log_text(), 20, 'the chunks to be cleared')
+    s.wait_until(lambda: d.must('status')['space']['images'] <= before + 0.01, 20, 'the space to come back')
+    d.stop()
+    d.check_log()
+
+
 s.run()

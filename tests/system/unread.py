@@ -51,8 +51,11 @@ def resident(pid):
 
 def worked(pid):
     """The process's processor time, in ticks."""
-    with open('/proc/%d/stat' % pid) as f:
-        fields = f.read().rsplit(')', 1)[1].split()
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+    except OSError:
+        raise s.Failure('the loader ended, and waited for nobody')
     return int(fields[11]) + int(fields[12])
 
 

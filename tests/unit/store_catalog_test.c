@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store_scene.h"
 #include "wire/rrtype.h"
@@ -416,6 +417,56 @@ static void test_orphans_are_found_and_dropped(void **state)
 	model_free(&m);
 }
 
+/* ---- images whose maker is not to be trusted --------------------------------------- */
+
+static int take_in(const struct model_image *built, uint64_t id)
+{
+	struct err err = ERR_INIT;
+	struct copy_in *c;
+	int rc = copy_in_begin(scene.writer, built->fd, 0, built->size, id, &c, &err);
+
+	if (rc)
+		return rc;
+	while ((rc = copy_in_step(c, 1000000, &err)) == 1)
+		;
+	copy_in_free(c);
+	while (store_image_delete_step(scene.writer, id, 1000000, &scene.err) == 1)
+		;
+	return rc;
+}
+
+/* The writer takes in what the check finds right, and nothing else. */
+static void test_a_damaged_image_is_refused(void **state)
+{
+	struct dice dice = { .state = 7 };
+	struct model_image built;
+	uint64_t key = store_writer_hash_key(scene.writer);
+	unsigned refused = 0;
+	struct model m;
+
+	model_random(&m, A, 1, 3000, 0);
+	model_build_key(&built, &m, false, key);
+	assert_true(built.size > 2 * CHUNK_SIZE);
+	assert_int_equal(take_in(&built, 900), 0);
+	for (unsigned i = 1; i <= 200; i++) {
+		off_t at = (off_t)dice_below(&dice, (uint32_t)built.size);
+		struct err err = ERR_INIT;
+		uint8_t was, now;
+		int wrong;
+
+		assert_int_equal(pread(built.fd, &was, 1, at), 1);
+		now = was ^ (uint8_t)(1u << dice_below(&dice, 8));
+		assert_int_equal(pwrite(built.fd, &now, 1, at), 1);
+		wrong = model_check(built.fd, 0, built.size, key, &err);
+		assert_int_equal(take_in(&built, 900 + i), wrong);
+		refused += wrong != 0;
+		assert_int_equal(pwrite(built.fd, &was, 1, at), 1);
+	}
+	assert_true(refused > 50);
+	model_close(&built);
+	model_free(&m);
+}
+
 /* ---- groups ------------------------------------------------------------------------ */
 
 static int change_group(int (*change)(struct catalog_txn *, const char *, const uint8_t *, size_t, struct err *),
@@ -595,6 +646,7 @@ int main(void)
 		with_store(test_dropping_frees_all),
 		with_store(test_what_is_in_use_is_not_dropped),
 		with_store(test_orphans_are_found_and_dropped),
+		with_store(test_a_damaged_image_is_refused),
 		with_store(test_groups),
 		with_store(test_a_large_group_is_deleted),
 		with_store(test_commit_says_what_changed),
