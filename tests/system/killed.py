@@ -304,10 +304,17 @@ def fold():
                     signal(pid, s.signal.SIGKILL)
             if round_ % 2 == 0:
                 kill_writer(d)
-        d.must('record', set=ZONE, text='add last 60 A 10.3.78.1\n')
         for i in range(done):
             s.equal(d.udp('e%d.%s' % (i, ZONE)).rdata('A'), ['10.3.77.%d' % i], 'an edit')
-        s.wait_until(lambda: d.set(ZONE, 'big')['images'] < 16, 30, 'a fold')
+        # each so many edits wish for a fold
+        images = d.set(ZONE, 'big')['images']
+        for i in range(40):
+            d.ask('record', set=ZONE, text='add last%d 60 A 10.3.78.1\n' % i)
+            s.time.sleep(0.05)
+            if d.set(ZONE, 'big')['images'] < images + i:
+                break
+        s.wait_until(lambda: d.set(ZONE, 'big')['images'] < 16, 10, 'a fold')
+        s.equal(d.udp('e%d.%s' % (done - 1, ZONE)).rdata('A'), ['10.3.77.%d' % (done - 1)], 'an edit, folded')
         d.fsck()
 
 
