@@ -25,6 +25,7 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/reading.c src/daemon/reading.h \
 	src/daemon/request.h \
 	src/daemon/restore.c src/daemon/restore_text.c \
+	src/daemon/restore_lines.c src/daemon/restore_sets.c src/daemon/restore_internal.h \
 	src/daemon/rows_json.c src/daemon/rows_json.h \
 	src/daemon/way_back.c src/daemon/way_back.h \
 	src/daemon/writer.c src/daemon/writer.h \
