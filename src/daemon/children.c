@@ -372,6 +372,13 @@ void child_ignore(void *arg, struct child *c, struct message *m)
 {
 }
 
+bool child_died_of_store(int status)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT;
+}
+
 char *child_end_text(const struct daemon *d, enum role role, int status, char buf[CHILD_END_TEXT])
 {
 	const char *cause = role == ROLE_WRITER ? "" : "what strangers sent, or ";
@@ -379,7 +386,7 @@ char *child_end_text(const struct daemon *d, enum role role, int status, char bu
 
 	if (!signal)
 		snprintf(buf, CHILD_END_TEXT, "with status %d", WEXITSTATUS(status));
-	else if (signal != SIGSEGV && signal != SIGBUS && signal != SIGABRT)
+	else if (!child_died_of_store(status))
 		snprintf(buf, CHILD_END_TEXT, "by signal %d (%s)", signal, strsignal(signal));
 	else
 		snprintf(buf, CHILD_END_TEXT, "by signal %d (%s): the cause is probably %sa damaged store in %.400s; look by `schwenk fsck`, and where "

@@ -25,6 +25,7 @@ void children_kill(struct daemon *, int signal);
 /* How it ended: "by signal 9 (Killed)", "with status 1"; after a signal that a
  * damaged store gives (LMDB trusts its file) with what to do. Returns buf. */
 #define CHILD_END_TEXT 800
+bool child_died_of_store(int status);   /* that is such a signal */
 char *child_end_text(const struct daemon *, enum role, int status, char buf[CHILD_END_TEXT]);
 /* The configuration as YAML, malloc'd; NULL: no memory. */
 char *conf_to_text(const struct conf *);

@@ -98,6 +98,11 @@ struct daemon {
 void daemon_collect_stats(struct daemon *, void (*done)(void *arg, json_t *workers), void *arg);
 /* Ends children and loop, a moment from now: a reply may still be sent. */
 void daemon_stop(struct daemon *);
+/* supervise.c: main's own snapshot, to be ended by snapshot_end(d->reader).
+ * ERR_CORRUPT while a damaged store is suspected: main must not die of it, too. */
+int daemon_snapshot(struct daemon *, struct err *);
+/* The store was looked at from end to end, and is sound. */
+void daemon_trust_store(struct daemon *);
 /* Reads the configuration anew; on an error nothing changes. reply gets
  * "changed": [options in force now], "restart": [options that need a restart]. */
 int daemon_reload(struct daemon *, json_t *reply, struct err *);

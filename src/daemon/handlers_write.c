@@ -199,7 +199,7 @@ static void add_group_commands(const struct request *r, json_t *reply)
 	struct err err = ERR_INIT;
 	size_t i;
 
-	if (snapshot_begin(r->daemon->reader, &err) == 0) {
+	if (daemon_snapshot(r->daemon, &err) == 0) {
 		s.txn = snapshot_catalog(r->daemon->reader);
 		json_array_foreach(zones, i, zone)
 			if (i < LOOKED_AT && json_array_size(s.commands) < GROUPS_LISTED)

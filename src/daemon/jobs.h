@@ -40,6 +40,7 @@ struct job_kind {
 	bool changes_set;               /* one after the other for each zone */
 	bool stays;                     /* its loader may be kept for the caller's next change of the zone */
 	bool pauses_deletions;
+	bool checks_store;              /* from end to end: "problems" is empty where it is sound */
 	bool without_writer;            /* … but where there is none it begins all the same */
 	bool fills_directory;           /* the label's: of which a part is left where its loader dies */
 };

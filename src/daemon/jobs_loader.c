@@ -92,6 +92,10 @@ static void take_progress(struct job *job, json_t *o)
 
 static void take_reply(struct job *job, json_t *reply)
 {
+	const json_t *problems = json_object_get(reply, "problems");
+
+	if (job->kind->checks_store && json_is_array(problems) && !json_array_size(problems))
+		daemon_trust_store(job_daemon(job));
 	if (job->portfolio)
 		portfolio_result(job, json_incref(reply));
 	else

@@ -47,7 +47,7 @@ int portfolio_begin_job(struct job *job, struct err *err)
 	job->portfolio = p;
 	if (!p || !(p->failed = json_array()) || !(p->removed = json_array()) || !(p->raised = json_array()))
 		return err_set(err, ERR_NOMEM, "no memory for a directory");
-	if (snapshot_begin(d->reader, err) < 0)
+	if (daemon_snapshot(d, err) < 0)
 		return -1;
 	p->zones_before = catalog_zone_count(snapshot_catalog(d->reader));
 	snapshot_end(d->reader);

@@ -104,7 +104,7 @@ static int target_import(struct job *job, bool right, struct err *err)
 	if (!right)
 		return 0;
 	if (control_parse_zone(text_of(job, "zone"), job->apex, &job->apex_size, err) < 0 ||
-	    (set && parse_set_name(job, set, err) < 0) || snapshot_begin(d->reader, err) < 0)
+	    (set && parse_set_name(job, set, err) < 0) || daemon_snapshot(d, err) < 0)
 		return -1;
 	status = import_in(job, snapshot_catalog(d->reader), err);
 	snapshot_end(d->reader);
@@ -144,7 +144,7 @@ static int target_copy(struct job *job, bool right, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST, "copy to what? \"to\" must name the new set, ZONE@SET");
 	if (from_size != job->apex_size || memcmp(from, job->apex, from_size) != 0)
 		return err_set(err, ERR_BAD_REQUEST, "a set is copied within its zone: \"from\" and \"to\" name two");
-	if (parse_set_name(job, to, err) < 0 || snapshot_begin(d->reader, err) < 0)
+	if (parse_set_name(job, to, err) < 0 || daemon_snapshot(d, err) < 0)
 		return -1;
 	status = catalog_zone(snapshot_catalog(d->reader), job->apex, job->apex_size, &zone, err);
 	if (status == 0)
@@ -179,7 +179,7 @@ static int target_change(struct job *job, bool right, struct err *err)
 	int status;
 
 	if (control_parse_set(text_of(job, "set"), job->apex, &job->apex_size, job->set, err) < 0 ||
-	    snapshot_begin(d->reader, err) < 0)
+	    daemon_snapshot(d, err) < 0)
 		return -1;
 	status = change_in(job, snapshot_catalog(d->reader), right, err);
 	snapshot_end(d->reader);
@@ -211,7 +211,7 @@ static int target_spares(struct job *job, bool right, struct err *err)
 	int status;
 
 	if (control_parse_set(text_of(job, "set"), job->apex, &job->apex_size, job->set, err) < 0 ||
-	    snapshot_begin(d->reader, err) < 0)
+	    daemon_snapshot(d, err) < 0)
 		return -1;
 	status = spares_in(job, snapshot_catalog(d->reader), right, err);
 	snapshot_end(d->reader);
@@ -233,7 +233,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "diff", .lane = LANE_READ, .label = { "to" } },
 	{ .name = "check", .lane = LANE_READ, .label = { "set" } },
 	{ .name = "backup", .lane = LANE_READ, .label = { "directory" }, .pauses_deletions = true, .fills_directory = true },
-	{ .name = "fsck", .lane = LANE_READ, .pauses_deletions = true, .without_writer = true },
+	{ .name = "fsck", .lane = LANE_READ, .checks_store = true, .pauses_deletions = true, .without_writer = true },
 	{ .name = NULL },
 };
 

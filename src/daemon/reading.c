@@ -64,7 +64,7 @@ static enum reading_result run_step(struct reading *g, struct err *err)
 	unsigned share = working ? TURN_US / working : TURN_US;
 	enum reading_result result;
 
-	if (!d->reader || snapshot_begin(d->reader, err) < 0) {
+	if (!d->reader || daemon_snapshot(d, err) < 0) {
 		err_set(err, ERR_UNAVAILABLE, "the store is not open");
 		err_context(err, "main cannot read the store");
 		return READING_FAILED;

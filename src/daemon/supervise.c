@@ -6,6 +6,7 @@
  * replaced at once; one that keeps dying, after growing pauses.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 #define HEARTBEAT_SECONDS 2
 #define STALE_SECONDS     60
 #define STOP_SECONDS      5
+#define TRUST_US          INT64_C(60000000)     /* a writer that has gone well for so long read a sound store */
 
 /* A place that a child holds, and its successors. */
 struct place {
@@ -42,10 +44,43 @@ struct supervisor {
 	int control_fd;
 	struct place writer, *workers;
 	bool store_known, served;       /* the writer, all workers were ready once */
+	bool suspected;                 /* the writer died as of a damaged store */
+	char ended[CHILD_END_TEXT];     /* … how */
+	int64_t writer_ready_us;
 	struct event *heartbeat, *stale, *stop_limit, *stop_soon;
 };
 
 static void place_start(struct place *);
+
+/* ---- main and the store ------------------------------------------------------------------ */
+
+int daemon_snapshot(struct daemon *d, struct err *err)
+{
+	struct supervisor *s = d->supervisor;
+
+	if (s->suspected && s->writer.ready && clock_boot_us() - s->writer_ready_us > TRUST_US)
+		daemon_trust_store(d);
+	if (s->suspected)
+		return err_set(err, ERR_CORRUPT, "the store is not read for now, nothing was changed: the writer was ended %s. Where fsck "
+			"finds nothing, the store is read again", s->ended);
+	return snapshot_begin(d->reader, err);
+}
+
+void daemon_trust_store(struct daemon *d)
+{
+	if (d->supervisor->suspected)
+		log_notice("the store is read again");
+	d->supervisor->suspected = false;
+}
+
+/* LMDB would kill main as it has killed the writer, and with main everything. */
+static void suspect_store(struct supervisor *s, int status, const char *ended)
+{
+	if (!child_died_of_store(status))
+		return;
+	s->suspected = true;
+	snprintf(s->ended, sizeof s->ended, "%s", ended);
+}
 
 bool worker_has_setup(const struct daemon *d, unsigned place)
 {
@@ -161,6 +196,7 @@ static void writer_ready(struct place *p)
 	struct err err = ERR_INIT;
 
 	p->ready = true;
+	s->writer_ready_us = clock_boot_us();
 	writer_link_up(d, p->child);
 	s->store_known = true;
 	if (!d->reader && store_reader_open(&d->reader, d->conf->database, &err) < 0) {
@@ -250,7 +286,9 @@ static void on_gone(void *arg, struct child *c, int status)
 	p->has_setup = p->ready = false;
 	if (p->role == ROLE_WRITER) {
 		d->writer = NULL;
-		writer_link_down(d, child_end_text(d, p->role, status, text));
+		child_end_text(d, p->role, status, text);
+		suspect_store(d->supervisor, status, text);
+		writer_link_down(d, text);
 	} else {
 		d->worker[p->number - 1] = NULL;
 		clear_stale_readers(d);

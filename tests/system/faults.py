@@ -261,7 +261,9 @@ def writer_damaged():
         # in a pause that is shorter than its patience a request is done all the same
         s.expect(d.must('cutover', sets=[ZONE + '@new'])['zones'], 'a switch')
         s.equal(s.markers(d.udp(ZONE, 'SOA')), {2}, 'served')
+        d.refused('corrupt', 'status')          # main must not die of it, too
         d.fsck()
+        d.must('status')                        # it was no damage
 
 
 @s.case('a catalog of random octets: a switch fails cleanly, what is served is, fsck names pages and dies of none')
@@ -281,6 +283,11 @@ def catalog_damaged():
         s.expect(d.database in error['message'] or 'catalog' in error['message'], 'it does not say of what: %s', error)
         for name, rrtype in s.marked_questions(ZONE):
             s.equal(s.markers(d.udp(name, rrtype)) - {1}, set(), 'served: %s' % name)
+        if error['code'] in ('timeout', 'unavailable') and 'signal' in error['message']:
+            for command, keys in (('status', {}), ('zones', {}), ('copy', {'from': ZONE + '@new', 'to': ZONE + '@x'})):
+                reply = d.ask(command, timeout=60.0, **keys)
+                s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'corrupt'), command)
+                s.expect('schwenk fsck' in reply['error']['message'], 'what to do: %s', reply)
         reply = d.must('fsck', timeout=60.0)
         s.expect(any(path + ': page ' in p for p in reply['problems']), 'no page is named: %s', reply)
         s.expect('--restore' in reply['problems'][-1], 'no way out: %s', reply['problems'][-1])
