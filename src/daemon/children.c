@@ -429,6 +429,9 @@ static void child_reaped(struct child *c, int status)
 		p = &(*p)->next;
 	*p = c->next;
 	barrier_child_gone(d, c);
+	/* whoever ends well has given its place back */
+	if (c->role != ROLE_WRITER && status != 0)
+		supervise_clear_readers(d);
 	if (c->hooks.gone)
 		c->hooks.gone(c->arg, c, status);
 	child_free(c);

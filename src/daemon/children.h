@@ -47,6 +47,10 @@ void writer_link_free(struct daemon *);
  * anew what dies. */
 int supervise_start(struct daemon *, int control_fd, struct err *);
 void supervise_free(struct daemon *);
+/* A reader that died leaves its place in the store's table of readers taken, and
+ * keeps the pages of its snapshot from being used again: the writer gives both
+ * back. Once a minute in any case. */
+void supervise_clear_readers(struct daemon *);
 /* Is the worker in place (from 0) one that got its setup? */
 bool worker_has_setup(const struct daemon *, unsigned place);
 /* daemon_stop, with an exit status. */

@@ -266,8 +266,7 @@ static void replace(struct place *p)
 	evtimer_add(p->restart, &t);
 }
 
-/* A dead reader's slot keeps pages from being used again. */
-static void clear_stale_readers(struct daemon *d)
+void supervise_clear_readers(struct daemon *d)
 {
 	static const char request[] = "{\"command\":\"clear-stale-readers\"}";
 
@@ -291,7 +290,6 @@ static void on_gone(void *arg, struct child *c, int status)
 		writer_link_down(d, text);
 	} else {
 		d->worker[p->number - 1] = NULL;
-		clear_stale_readers(d);
 	}
 	if (d->stopping)
 		return;
@@ -370,7 +368,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 
 static void on_stale(evutil_socket_t fd, short what, void *arg)
 {
-	clear_stale_readers(arg);
+	supervise_clear_readers(arg);
 }
 
 static bool place_init(struct daemon *d, struct place *p, enum role role, unsigned number)

@@ -152,6 +152,26 @@ def tool():
         d.fsck()
 
 
+@s.case('clients that give up, again and again: what was read for them keeps no place in the store')
+def again_and_again():
+    with s.Daemon(loaders=25) as d:
+        prepared(d)
+        with nothing_left(d):
+            # more than there are places for readers, whose process is killed in mid-snapshot
+            for _ in range(4):
+                with contextlib.ExitStack() as stack:
+                    pipes = [os.pipe() for _ in range(25)]
+                    for reading, writing in pipes:
+                        stack.callback(os.close, reading)
+                        stack.enter_context(d.control(10)).send({'command': 'export', 'zone': BIG}, [writing])
+                        os.close(writing)
+                    for reading, _ in pipes:
+                        os.read(reading, 1)         # it is in the midst of it
+                s.wait_until(lambda: not d.children('loader'), 10, 'the loaders to end')
+        others_go_on(d)
+        d.fsck()
+
+
 @s.case('a client that reads no progress: its loader waits, and goes on when it reads')
 def progress():
     with s.Daemon() as d:
