@@ -159,15 +159,16 @@ def again_and_again():
         with nothing_left(d):
             # more than there are places for readers, whose process is killed in mid-snapshot
             for _ in range(4):
-                with contextlib.ExitStack() as stack:
-                    pipes = [os.pipe() for _ in range(25)]
+                pipes = [os.pipe() for _ in range(25)]
+                with contextlib.ExitStack() as clients:
                     for reading, writing in pipes:
-                        stack.callback(os.close, reading)
-                        stack.enter_context(d.control(10)).send({'command': 'export', 'zone': BIG}, [writing])
+                        clients.enter_context(d.control(10)).send({'command': 'export', 'zone': BIG}, [writing])
                         os.close(writing)
                     for reading, _ in pipes:
                         os.read(reading, 1)         # it is in the midst of it
                 s.wait_until(lambda: not d.children('loader'), 10, 'the loaders to end')
+                for reading, _ in pipes:            # not sooner: that would end them as well
+                    os.close(reading)
         others_go_on(d)
         d.fsck()
 
