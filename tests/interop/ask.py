@@ -8,12 +8,12 @@ import socket
 import struct
 import time
 
-TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'MB': 7, 'PTR': 12, 'HINFO': 13, 'MX': 15, 'TXT': 16, 'AFSDB': 18,
-         'SIG': 24, 'KEY': 25, 'AAAA': 28, 'LOC': 29, 'NXT': 30, 'SRV': 33, 'NAPTR': 35, 'KX': 36, 'DNAME': 39,
-         'DS': 43, 'SSHFP': 44, 'RRSIG': 46, 'NSEC': 47, 'DNSKEY': 48, 'NSEC3': 50, 'NSEC3PARAM': 51, 'TLSA': 52,
-         'CDS': 59, 'CDNSKEY': 60, 'ZONEMD': 63, 'SVCB': 64, 'HTTPS': 65, 'SPF': 99, 'MAILB': 253, 'MAILA': 254,
-         'ANY': 255, 'URI': 256, 'CAA': 257, 'TYPE300': 300, 'TYPE65280': 65280, 'TYPE65281': 65281,
-         'TYPE65282': 65282}
+TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'MB': 7, 'PTR': 12, 'HINFO': 13, 'MINFO': 14, 'MX': 15, 'TXT': 16,
+         'RP': 17, 'AFSDB': 18, 'RT': 21, 'SIG': 24, 'KEY': 25, 'PX': 26, 'AAAA': 28, 'LOC': 29, 'NXT': 30,
+         'SRV': 33, 'NAPTR': 35, 'KX': 36, 'DNAME': 39, 'DS': 43, 'SSHFP': 44, 'IPSECKEY': 45, 'RRSIG': 46,
+         'NSEC': 47, 'DNSKEY': 48, 'NSEC3': 50, 'NSEC3PARAM': 51, 'TLSA': 52, 'HIP': 55, 'CDS': 59, 'CDNSKEY': 60,
+         'ZONEMD': 63, 'SVCB': 64, 'HTTPS': 65, 'SPF': 99, 'MAILB': 253, 'MAILA': 254, 'ANY': 255, 'URI': 256,
+         'CAA': 257, 'TYPE300': 300, 'TYPE65280': 65280, 'TYPE65281': 65281, 'TYPE65282': 65282}
 NAMES = {v: k for k, v in TYPES.items()}
 RCODES = {0: 'NOERROR', 1: 'FORMERR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 4: 'NOTIMP', 5: 'REFUSED', 6: 'YXDOMAIN'}
 OPT, RRSIG = 41, 46
@@ -41,7 +41,7 @@ def message(name, rrtype, mode):
 # ---- replies ----------------------------------------------------------------------------
 
 # Where names lie in rdata: octets before the first, how many.
-LAYOUT = {2: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 12: (0, 1), 15: (2, 1), 18: (2, 1), 33: (6, 1), 36: (2, 1),
+LAYOUT = {2: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 12: (0, 1), 14: (0, 2), 15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1),
           39: (0, 1), 46: (18, 1), 47: (0, 1), 64: (2, 1), 65: (2, 1)}
 
 

@@ -19,6 +19,8 @@ TABLE = [
         ['additional + *', 'room *']),
     Row('addresses of the targets of SVCB and HTTPS', 'RFC 9460 4.1', 'named nsd', 'positive q:SVCB|q:HTTPS|q:ANY',
         ['additional + *']),
+    Row('addresses of the targets of AFSDB and RT', 'RFC 1183 1, 3.3', 'nsd knotd', 'positive q:AFSDB|q:RT|q:ANY',
+        ['additional + *']),
     Row('denial of addresses of the targets of SVCB and HTTPS', 'RFC 9460 4.1', 'knotd',
         'positive q:SVCB|q:HTTPS|q:ANY', ['additional - *NSEC*', 'room - *NSEC*']),
     Row('room for addresses', 'behaviour: authority and additional', 'nsd knotd named', 'udp', ['room *']),

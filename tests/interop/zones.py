@@ -145,6 +145,19 @@ cutwild NS *.cutwild
 """
 
 
+# Names where few types have them; HIP and IPSECKEY in octets, as not all know their text.
+RARE = r"""
+minfo   MINFO mail.web web
+rp      RP host.master web
+afsdb   AFSDB 1 web
+rt      RT 10 mail
+px      TYPE26 \# 23 000a0377656205706c61696e0474657374000161016200
+ipseckey TYPE45 \# 22 0a03020377656205706c61696e047465737400aabbcc
+ipseckey TYPE45 \# 10 0a0102c0000226aabbcc
+hip     TYPE55 \# 42 04020003 20010012 030100 0372767300 0161017600 0162017600 0163017600 0164017600 0165017600 00
+"""
+
+
 def _glue(count, prefix):
     """A delegation whose glue does not fit where count is high."""
     out = ['%s NS ns%d.%s' % (prefix, i, prefix) for i in range(count)]
@@ -297,7 +310,7 @@ up      CNAME www.child.family.test.
 
 # scene: (apex, text, how it is signed, zones whose DS goes in); children first
 SCENES = {
-    'plain': [('plain.test', BODY, None, ())],
+    'plain': [('plain.test', BODY + RARE, None, ())],
     'nsec': [('nsec.test', BODY, 'nsec', ())],
     'nsec3': [('nsec3.test', BODY, 'nsec3', ())],
     'optout': [('optout.test', BODY, 'optout', ())],
