@@ -2,11 +2,19 @@
 
 #include "zone_support.h"
 
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "store/content_hash.h"
 
 int empty_file(void)
 {
@@ -190,4 +198,74 @@ char *view_nodes(const struct view *view)
 	print_nodes(view, true, out);
 	fclose(out);
 	return text;
+}
+
+const char *zones_dir(void)
+{
+	static char path[4096];
+	const char *top = getenv("top_srcdir");
+
+	snprintf(path, sizeof(path), "%s/zones", top ? top : ".");
+	return path;
+}
+
+void loaded_hash(struct loaded *l, uint64_t words[8])
+{
+	struct content_hash sum = { { 0 } };
+	struct view_walk walk;
+	struct found f;
+
+	for (int nsec3 = 0; nsec3 < 2; nsec3++) {
+		view_walk_begin(&walk, &l->view, nsec3);
+		while ((f = view_walk_next(&walk)).node) {
+			struct content_hash one;
+
+			assert_int_equal(content_hash_node(&one, f, l->view.apex, l->view.apex_size), 0);
+			content_hash_add(&sum, &one);
+		}
+	}
+	memcpy(words, sum.word, sizeof(sum.word));
+}
+
+void fold_all(struct loaded *l, bool whole)
+{
+	struct view deltas = l->view;
+	struct image_header header;
+	struct err err = ERR_INIT;
+	uint64_t size;
+	int fd = empty_file();
+	unsigned keep = whole ? 0 : 1;
+	struct image *base = l->view.image[l->view.images - 1];
+	struct image_file *base_file = l->files[l->view.images - 1];
+	int base_fd = l->fds[l->view.images - 1];
+
+	deltas.images -= keep;
+	if (!deltas.images)
+		return (void)close(fd);
+	if (zone_fold(&deltas, whole, fd, 0, &size, &header, &err) < 0)
+		fail_msg("fold: %s", err.message);
+	l->view.images -= keep;
+	loaded_free(l);
+	if (keep) {
+		l->view.image[0] = base;
+		l->files[0] = base_file;
+		l->fds[0] = base_fd;
+		l->view.images = 1;
+	}
+	add_image(l, fd, size);
+}
+
+static uint64_t random_state;
+
+void random_seed(uint64_t seed)
+{
+	random_state = seed;
+}
+
+unsigned random_below(unsigned n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state >> 11) % n;
 }

@@ -41,4 +41,16 @@ char *view_text(const struct view *);
 char *view_nodes(const struct view *);
 int empty_file(void);
 
+/* Folder of the example zones. */
+const char *zones_dir(void);
+/* The content hash of the view, summed up anew over all its nodes. */
+void loaded_hash(struct loaded *, uint64_t words[8]);
+/* Folds the view's images into one. */
+void fold_all(struct loaded *l, bool whole);
+/* The same numbers at each run; random_seed begins anew. */
+void random_seed(uint64_t seed);
+unsigned random_below(unsigned n);
+/* A zone's begin: SOA, NS, the address of ns1. */
+#define HEAD "$TTL 3600\n@ SOA ns1 hostmaster 1 14400 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n"
+
 #endif
