@@ -41,6 +41,8 @@ const struct control_command *control_command_find(const char *name);
  * On success *request is owned by the caller. */
 int control_request_parse(const char *line, size_t size, json_t **request, const struct control_command **command, struct err *err);
 
+/* The "@" between a zone and its set: the last that is not escaped; NULL: none. */
+const char *control_find_at(const char *text);
 /* "ZONE@SET" or "ZONE": zone into wire (lower case; U-labels by libidn2), set
  * into set ("" where there is none). */
 int control_parse_set(const char *text, unsigned char *apex, size_t *apex_size, char set[64], struct err *err);

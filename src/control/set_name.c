@@ -42,8 +42,7 @@ static char *zone_to_ascii(const char *text, size_t size, struct err *err)
 	return copy;
 }
 
-/* The last "@" that is not escaped; NULL: none. */
-static const char *find_at(const char *text)
+const char *control_find_at(const char *text)
 {
 	const char *at = NULL;
 
@@ -94,7 +93,7 @@ static int parse_zone(const char *text, size_t size, unsigned char *apex, size_t
 
 int control_parse_set(const char *text, unsigned char *apex, size_t *apex_size, char set[64], struct err *err)
 {
-	const char *at = find_at(text);
+	const char *at = control_find_at(text);
 	size_t zone_size = at ? (size_t)(at - text) : strlen(text);
 	size_t set_size = at ? strlen(at + 1) : 0;
 
@@ -110,7 +109,7 @@ int control_parse_set(const char *text, unsigned char *apex, size_t *apex_size, 
 
 int control_parse_zone(const char *text, unsigned char *apex, size_t *apex_size, struct err *err)
 {
-	if (find_at(text))
+	if (control_find_at(text))
 		return err_set(err, ERR_BAD_REQUEST, "\"%.200s\": only a zone may stand here, without \"@\"", text);
 	return parse_zone(text, strlen(text), apex, apex_size, err);
 }

@@ -22,12 +22,7 @@ static int plan_group_confirm(struct switch_plan *p)
 	struct member_list list;
 	int rc = 0;
 
-	if (group_get(p->t, p->req->group, &p->group, p->err))
-		return -1;
-	if (!p->group.last_switch)
-		return err_set(p->err, ERR_NO_PREVIOUS, "the group %s was never switched as a group: nothing to confirm",
-			p->req->group);
-	if (history_get(p->t, p->group.last_switch, &row, p->err) || plan_gather_members(p->t, &row, &list, p->err))
+	if (plan_last_of_group(p, "confirm", &row, &list))
 		return -1;
 	for (size_t i = 0; i < list.count && !rc; i++) {
 		struct zone_row zone;

@@ -163,7 +163,8 @@ static int gather_member(void *arg, const struct history_member *member)
 	return 0;
 }
 
-int plan_gather_members(struct catalog_txn *t, const struct history_row *row, struct member_list *list, struct err *err)
+/* The members of an entry, as a malloc'd list. */
+static int gather_members(struct catalog_txn *t, const struct history_row *row, struct member_list *list, struct err *err)
 {
 	*list = (struct member_list){ .capacity = row->members };
 	list->member = malloc((row->members + 1) * sizeof *list->member);
@@ -175,4 +176,13 @@ int plan_gather_members(struct catalog_txn *t, const struct history_row *row, st
 		return -1;
 	}
 	return 0;
+}
+
+int plan_last_of_group(struct switch_plan *p, const char *what, struct history_row *row, struct member_list *list)
+{
+	if (group_get(p->t, p->req->group, &p->group, p->err))
+		return -1;
+	if (!p->group.last_switch)
+		return err_set(p->err, ERR_NO_PREVIOUS, "the group %s was never switched as a group: nothing to %s", p->req->group, what);
+	return history_get(p->t, p->group.last_switch, row, p->err) || gather_members(p->t, row, list, p->err) ? -1 : 0;
 }

@@ -56,8 +56,9 @@ int plan_refuse_no_go(struct switch_plan *p);
 /* The item goes to a set at an edition: may it? */
 int plan_move(struct switch_plan *p, const struct zone_row *zone, const struct set_row *set, struct set_at to,
 	enum switch_outcome outcome, struct switch_result_item *item);
-/* The members of an entry, as a malloc'd list. */
-int plan_gather_members(struct catalog_txn *t, const struct history_row *row, struct member_list *list, struct err *err);
+/* The group's last switch and its members, a malloc'd list. what: there is nothing
+ * to … where it was never switched. */
+int plan_last_of_group(struct switch_plan *p, const char *what, struct history_row *row, struct member_list *list);
 
 /* ---- catalog_cutover.c ----------------------------------------------- */
 

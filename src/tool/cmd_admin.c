@@ -40,20 +40,6 @@ int command_stats(struct tool *tool, const struct args *args)
 	return STATUS_DONE;
 }
 
-static int simple(struct tool *tool, json_t *request, const char *done)
-{
-	json_t *reply;
-	int status = session_ask(tool, request, -1, NULL, &reply);
-
-	if (status != STATUS_DONE)
-		return status;
-	if (!tool_print_json(tool, reply))
-		tool_note(tool, "%s", json_object_get(reply, "failed") ? "done, but for these:" : done);
-	status = show_failed(tool, reply);
-	json_decref(reply);
-	return status;
-}
-
 /* ---- groups -------------------------------------------------------------------------- */
 
 /* "group create" → group-create, … */
@@ -74,7 +60,7 @@ int command_group(struct tool *tool, const struct args *args)
 	json_decref(zones);
 	snprintf(done, sizeof done, "group %.100s: %s", args->arg[0], strcmp(kind, "delete") == 0 ? "deleted; its zones stay"
 		: strcmp(kind, "remove") == 0 ? "zones taken out" : strcmp(kind, "add") == 0 ? "zones added" : "created");
-	return simple(tool, request, done);
+	return show_done(tool, request, done);
 }
 
 /* Members come in slices: they are gathered first. */
@@ -135,7 +121,7 @@ int command_backup(struct tool *tool, const struct args *args)
 		json_object_set_new(request, "compact", json_true());
 	snprintf(done, sizeof done, "backup is in %.300s; back by: schwenkd --restore %.100s", absolute ? absolute : args->arg[0],
 		absolute ? absolute : args->arg[0]);
-	status = simple(tool, request, done);
+	status = show_done(tool, request, done);
 	free(here);
 	free(absolute);
 	return status;

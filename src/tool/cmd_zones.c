@@ -103,21 +103,6 @@ static json_t *properties(struct tool *tool, const struct args *args, size_t fir
 	return object;
 }
 
-/* Sends; prints the reply, or the note. */
-static int simple(struct tool *tool, json_t *request, const char *done)
-{
-	json_t *reply;
-	int status = session_ask(tool, request, -1, NULL, &reply);
-
-	if (status != STATUS_DONE)
-		return status;
-	if (!tool_print_json(tool, reply))
-		tool_note(tool, "%s", json_object_get(reply, "failed") ? "done, but for these:" : done);
-	status = show_failed(tool, reply);
-	json_decref(reply);
-	return status;
-}
-
 int command_zone_add(struct tool *tool, const struct args *args)
 {
 	json_t *request, *zones, *values;
@@ -147,7 +132,7 @@ int command_zone_add(struct tool *tool, const struct args *args)
 	if (json_object_size(values))
 		json_object_set(request, "properties", values);
 	json_decref(values);
-	return simple(tool, request, done);
+	return show_done(tool, request, done);
 }
 
 int command_zone_set(struct tool *tool, const struct args *args)
@@ -165,7 +150,7 @@ int command_zone_set(struct tool *tool, const struct args *args)
 	set_text(request, "zone", zone);
 	json_object_set_new(request, "properties", values);
 	snprintf(done, sizeof done, "%s: set", zone);
-	return simple(tool, request, done);
+	return show_done(tool, request, done);
 }
 
 int command_zone_remove(struct tool *tool, const struct args *args)
@@ -197,7 +182,7 @@ int command_zone_remove(struct tool *tool, const struct args *args)
 	request = session_request("zone-remove");
 	json_object_set_new(request, "zones", zones);
 	set_text(request, "note", args_get(args, "note"));
-	return simple(tool, request, text);
+	return show_done(tool, request, text);
 }
 
 int command_serial(struct tool *tool, const struct args *args)
@@ -218,5 +203,5 @@ int command_serial(struct tool *tool, const struct args *args)
 	json_object_set_new(request, "serial", json_integer((json_int_t)n));
 	set_text(request, "note", args_get(args, "note"));
 	snprintf(done, sizeof done, "%s: serial %llu", zone, n);
-	return simple(tool, request, done);
+	return show_done(tool, request, done);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/commands.h"
 #include "tool/session.h"
 
 static bool is_ascii(const char *s)
@@ -36,27 +37,13 @@ static int to_ascii(const char *typed, char *buf, struct err *err)
 	return 0;
 }
 
-/* The last "@" that is not escaped; NULL: none. */
-static char *find_at(const char *text)
-{
-	const char *at = NULL;
-
-	for (const char *p = text; *p; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '@')
-			at = p;
-	}
-	return (char *)(uintptr_t)at;
-}
-
 int names_zone(const char *typed, char *buf, struct err *err)
 {
 	size_t n;
 
 	if (!*typed)
 		return err_set(err, ERR_BAD_REQUEST, "the name of a zone is empty");
-	if (find_at(typed))
+	if (control_find_at(typed))
 		return err_set(err, ERR_BAD_REQUEST, "'%.200s' names a set; a zone is wanted here, without @", typed);
 	if (to_ascii(typed, buf, err) < 0)
 		return -1;
@@ -82,7 +69,7 @@ static int check_set(const char *set, struct err *err)
 
 int names_set(const char *typed, const char *zone, bool need_set, char *buf, struct err *err)
 {
-	const char *at = find_at(typed);
+	const char *at = control_find_at(typed);
 	char part[NAME_TEXT_MAX];
 
 	if (!at && need_set)
@@ -103,7 +90,7 @@ int names_set(const char *typed, const char *zone, bool need_set, char *buf, str
 
 void names_split(const char *text, char *zone, char set[64])
 {
-	const char *at = find_at(text);
+	const char *at = control_find_at(text);
 	size_t n = at ? (size_t)(at - text) : strlen(text);
 
 	memcpy(zone, text, n);

@@ -340,3 +340,17 @@ int show_failed(struct tool *tool, const json_t *reply)
 		fprintf(tool->say, "... and %s more\n", terminal_number(more, number));
 	return STATUS_PART;
 }
+
+int show_done(struct tool *tool, json_t *request, const char *done)
+{
+	json_t *reply;
+	int status = session_ask(tool, request, -1, NULL, &reply);
+
+	if (status != STATUS_DONE)
+		return status;
+	if (!tool_print_json(tool, reply))
+		tool_note(tool, "%s", json_object_get(reply, "failed") ? "done, but for these:" : done);
+	status = show_failed(tool, reply);
+	json_decref(reply);
+	return status;
+}

@@ -33,6 +33,9 @@ void show_problem(struct tool *, FILE *, const json_t *problem);
 /* What "failed" of a reply says could not be done, if anything; with --json it
  * is said already. STATUS_DONE or STATUS_PART. */
 int show_failed(struct tool *, const json_t *reply);
+/* Sends a request whose reply has nothing to show but what failed: prints it, or
+ * notes that it is done. The status. */
+int show_done(struct tool *, json_t *request, const char *done);
 /* A command that the daemon names, as it can be pasted here: with our -s, and
  * each word quoted where the shell needs it. malloc'd; NULL: no memory. */
 char *show_command(const struct tool *, const char *command);
