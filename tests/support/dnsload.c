@@ -21,15 +21,14 @@
  *             NXDOMAIN; unanswered: no answer within 5 s, or connection lost
  * Exit status 0 where these are all zero, else 1; 2 for usage and failures.
  */
+#include "dnsload.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,29 +38,9 @@
 #include <unistd.h>
 
 #define MAX_SOCKETS 64
-#define MAX_EVENTS  100000
 #define MAX_ASKED   4000000u
 #define GIVE_UP_NS  5000000000ull
 #define MESSAGE     65536
-
-struct question {
-	uint8_t wire[300];              /* name, type, class */
-	uint16_t size;
-};
-
-struct asked {                          /* one query */
-	uint64_t sent, received;        /* ns; received 0: no answer yet */
-	uint32_t question;
-	uint16_t markers;               /* bit M: seen in the answer */
-	uint8_t rcode;
-	uint8_t tcp;
-};
-
-struct event {
-	uint64_t at;
-	int marker;
-	bool end;
-};
 
 struct peer {                           /* one socket */
 	int fd;
@@ -75,21 +54,19 @@ struct peer {                           /* one socket */
 	size_t out_size;
 };
 
-static struct question *questions;
-static uint32_t question_count;
-static struct asked *asked;
-static uint32_t asked_count;
+struct question *questions;
+uint32_t question_count;
+struct asked *asked;
+uint32_t asked_count;
 static struct peer *peers[MAX_SOCKETS];
 static unsigned peer_count;
 static struct sockaddr_in server;
 static unsigned window = 4;
 static bool reconnect;
-static uint64_t lost_connections, connect_failures;
+uint64_t lost_connections, connect_failures;
 static int poll_fd;
 
-static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void die(const char *fmt, ...)
+void die(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -145,100 +122,6 @@ static void read_questions(const char *path)
 	if (!question_count)
 		die("%s: no questions", path);
 }
-
-/* ---- what an answer says ---------------------------------------------------- */
-
-/* Steps over a name; its first label, compression followed once, into label. */
-static const uint8_t *skip_name(const uint8_t *msg, const uint8_t *end, const uint8_t *p,
-	const uint8_t **label)
-{
-	bool first = true;
-
-	*label = NULL;
-	while (p < end) {
-		if ((*p & 0xc0) == 0xc0) {
-			if (p + 2 > end)
-				return NULL;
-			if (first) {
-				const uint8_t *to = msg + ((p[0] & 0x3f) << 8 | p[1]);
-
-				if (to < end && to + 1 + *to <= end && *to < 64)
-					*label = to;
-			}
-			return p + 2;
-		}
-		if (*p > 63 || p + 1 + *p > end)
-			return NULL;
-		if (first)
-			*label = p;
-		first = false;
-		if (*p == 0)
-			return p + 1;
-		p += 1 + *p;
-	}
-	return NULL;
-}
-
-static unsigned label_marker(const uint8_t *label)
-{
-	if (label && label[0] == 2 && label[1] == 'm' && label[2] >= '1' && label[2] <= '9')
-		return 1u << (label[2] - '0');
-	return 0;
-}
-
-static unsigned rdata_markers(const uint8_t *msg, const uint8_t *end, unsigned type,
-	const uint8_t *rdata, size_t size)
-{
-	const uint8_t *label = NULL;
-
-	switch (type) {
-	case 1:
-		return size == 4 && rdata[0] == 10 ? 1u << (rdata[1] & 15) : 0;
-	case 2: case 5: case 6: case 39:
-		skip_name(msg, end, rdata, &label);
-		return label_marker(label);
-	case 15:
-		if (size > 2)
-			skip_name(msg, end, rdata + 2, &label);
-		return label_marker(label);
-	case 16:
-		return size >= 3 ? label_marker(rdata) : 0;
-	}
-	return 0;
-}
-
-/* All markers in all sections; -1 where the message cannot be read. */
-static int message_markers(const uint8_t *msg, size_t size)
-{
-	const uint8_t *p = msg + 12, *end = msg + size, *label;
-	unsigned records, i, found = 0;
-
-	for (i = 0; i < (unsigned)(msg[4] << 8 | msg[5]); i++) {
-		p = skip_name(msg, end, p, &label);
-		if (!p || p + 4 > end)
-			return -1;
-		p += 4;
-	}
-	records = (unsigned)(msg[6] << 8 | msg[7]) + (unsigned)(msg[8] << 8 | msg[9]) +
-		(unsigned)(msg[10] << 8 | msg[11]);
-	for (i = 0; i < records; i++) {
-		unsigned type, rdlength;
-
-		p = skip_name(msg, end, p, &label);
-		if (!p || p + 10 > end)
-			return -1;
-		type = (unsigned)(p[0] << 8 | p[1]);
-		rdlength = (unsigned)(p[8] << 8 | p[9]);
-		p += 10;
-		if (p + rdlength > end)
-			return -1;
-		found |= rdata_markers(msg, end, type, p, rdlength);
-		p += rdlength;
-	}
-	return p == end ? (int)found : -1;
-}
-
-/* ---- asking ------------------------------------------------------------------- */
 
 static void answer_came(struct peer *peer, const uint8_t *msg, size_t size, uint64_t now)
 {
@@ -458,188 +341,6 @@ static unsigned all_open(void)
 	for (i = 0; i < peer_count; i++)
 		open += peers[i]->open;
 	return open;
-}
-
-/* ---- the verdict ---------------------------------------------------------------- */
-
-static struct event *events;
-static size_t event_count;
-
-static void read_events(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char kind;
-	uint64_t at;
-	int marker;
-
-	if (!f)
-		die("%s: %s", path, strerror(errno));
-	events = calloc(MAX_EVENTS, sizeof(*events));
-	if (!events)
-		die("out of memory");
-	while (event_count < MAX_EVENTS && fscanf(f, " %c %" SCNu64 " %d", &kind, &at, &marker) == 3)
-		events[event_count++] = (struct event){ .at = at, .marker = marker, .end = kind == 'E' };
-	fclose(f);
-}
-
-/* The first event later than t. */
-static size_t events_after(uint64_t t)
-{
-	size_t low = 0, high = event_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (events[middle].at <= t)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* What may answer a query under way from `sent` to `received`: what the last
- * event before left live or made possible, and what every later one did. */
-static unsigned may_answer(uint64_t sent, uint64_t received)
-{
-	size_t next = events_after(sent), i = next;
-	unsigned allowed = 0;
-
-	while (i > 0) {
-		allowed |= 1u << events[i - 1].marker;
-		if (events[--i].end)
-			break;
-	}
-	for (i = next; i < event_count && events[i].at <= received; i++)
-		allowed |= 1u << events[i].marker;
-	return allowed;
-}
-
-static char *question_text(uint32_t q, char text[300])
-{
-	const uint8_t *p = questions[q].wire;
-	char *t = text;
-
-	while (*p) {
-		memcpy(t, p + 1, *p);
-		t += *p;
-		*t++ = '.';
-		p += 1 + *p;
-	}
-	sprintf(t, " type %d", p[1] << 8 | p[2]);
-	return text;
-}
-
-static void tell(const char *what, const struct asked *a)
-{
-	static unsigned told;
-	char text[300];
-
-	if (told++ < 10)
-		fprintf(stderr, "%s: %s over %s, sent at %" PRIu64 ", answered %" PRIu64
-			" us later, markers %#x, rcode %u\n", what, question_text(a->question, text),
-			a->tcp ? "TCP" : "UDP", a->sent,
-			a->received ? (a->received - a->sent) / 1000 : 0, a->markers, a->rcode);
-}
-
-/* G3: within each switch, from the first answer of the new set on, no query
- * sent later gets another set (until the next switch begins). */
-static uint64_t count_half(void)
-{
-	uint64_t *first = calloc(event_count + 1, sizeof(*first)), count = 0;
-	uint32_t i;
-
-	if (!first)
-		die("out of memory");
-	for (i = 0; i < asked_count; i++) {
-		size_t k = events_after(asked[i].received);
-
-		/* the switch that this answer may have come from */
-		if (k && events[k - 1].end)
-			k--;
-		if (!k || !asked[i].received || events[k - 1].end)
-			continue;
-		if (asked[i].markers == 1u << events[k - 1].marker &&
-		    (!first[k - 1] || asked[i].received < first[k - 1]) &&
-		    asked[i].sent > (k > 1 ? events[k - 2].at : 0))
-			first[k - 1] = asked[i].received;
-	}
-	for (i = 0; i < asked_count; i++) {
-		size_t k = events_after(asked[i].sent);
-
-		if (k && events[k - 1].end)
-			k--;
-		if (!k || !asked[i].received || events[k - 1].end || !first[k - 1])
-			continue;
-		if (asked[i].sent <= first[k - 1])
-			continue;
-		/* a later switch may have begun before the answer came */
-		if (k + 1 < event_count && asked[i].received >= events[k + 1].at)
-			continue;
-		if (asked[i].markers && asked[i].markers != 1u << events[k - 1].marker) {
-			count++;
-			tell("half switched", &asked[i]);
-		}
-	}
-	free(first);
-	return count;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int verdict(void)
-{
-	uint64_t mixed = 0, old = 0, half, unmarked = 0, other = 0, unanswered = 0, answered = 0;
-	uint64_t *took = calloc(asked_count + 1, sizeof(*took)), span, over_tcp = 0;
-	unsigned seen = 0;
-	uint32_t i;
-
-	if (!took)
-		die("out of memory");
-	for (i = 0; i < asked_count; i++) {
-		const struct asked *a = &asked[i];
-
-		if (!a->received) {
-			unanswered++;
-			tell("unanswered", a);
-			continue;
-		}
-		took[answered++] = a->received - a->sent;
-		over_tcp += a->tcp;
-		seen |= a->markers;
-		if (a->rcode != 0 && a->rcode != 3) {
-			other++;
-			tell("rcode", a);
-		} else if (!a->markers) {
-			unmarked++;
-			tell("unmarked", a);
-		} else if (a->markers & (a->markers - 1)) {
-			mixed++;
-			tell("mixed", a);
-		} else if (!(a->markers & may_answer(a->sent, a->received))) {
-			old++;
-			tell("old", a);
-		}
-	}
-	half = count_half();
-	qsort(took, answered, sizeof(*took), by_size);
-	span = asked_count ? asked[asked_count - 1].sent - asked[0].sent : 1;
-	printf("{\"sent\":%u,\"answered\":%" PRIu64 ",\"over_tcp\":%" PRIu64 ",\"unanswered\":%" PRIu64
-		",\"mixed\":%" PRIu64 ",\"old\":%" PRIu64 ",\"half\":%" PRIu64 ",\"unmarked\":%" PRIu64
-		",\"other_rcode\":%" PRIu64 ",\"markers\":%u,\"lost_connections\":%" PRIu64
-		",\"connect_failures\":%" PRIu64 ",\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
-		",\"max_us\":%" PRIu64 ",\"per_second\":%.0f}\n",
-		asked_count, answered, over_tcp, unanswered, mixed, old, half, unmarked, other, seen,
-		lost_connections, connect_failures,
-		answered ? took[answered / 2] / 1000 : 0, answered ? took[answered * 99 / 100] / 1000 : 0,
-		answered ? took[answered - 1] / 1000 : 0, (double)asked_count * 1e9 / (double)(span ? span : 1));
-	free(took);
-	return mixed || old || half || unmarked || other || unanswered;
 }
 
 static void add_peers(unsigned count, bool tcp)

@@ -92,7 +92,7 @@ def group():
         questions = [q for z in names for q in ((z, 'SOA'), ('n1.' + z, 'A'), ('none.' + z, 'A'))]
         s.random.Random(1).shuffle(questions)
         with s.Load(d, questions, udp=8, tcp=6, rate=5000) as load:
-            took = switches(d, load, 20 if s.sanitized() else 100,
+            took = switches(d, load, 40 if s.sanitized() else 200,
                             dict(command='cutover', group='all', set='new'),
                             dict(command='rollback', group='all'))
             verdict = load.finish()

@@ -1,7 +1,8 @@
 # System tests: the real daemon, real sockets; a file per guarantee. Each
 # prints a line a case and ends with "N passed, N failed".
 check_PROGRAMS += tests/support/dnsload
-tests_support_dnsload_SOURCES = tests/support/dnsload.c
+tests_support_dnsload_SOURCES = tests/support/dnsload.c tests/support/dnsload.h \
+	tests/support/dnsload_message.c tests/support/dnsload_verdict.c
 
 SYSTEM_TESTS = \
 	tests/system/load_client.py \
