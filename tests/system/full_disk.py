@@ -166,7 +166,8 @@ def directory(disk, d):
 @full.case('no room for a fold: edits go on as long as they can, what they said stays, and it is folded at last')
 def fold(disk, d):
     prepared(d)
-    big(d, ZONE + '@big', 3)
+    # more than is reserved, so that no second image finds room
+    big(d, ZONE + '@big', 3, 150000)
     d.must('cutover', sets=[ZONE + '@big'])
     disk.fill()
     done, refused = 0, []

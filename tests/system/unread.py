@@ -50,29 +50,29 @@ def resident(pid):
 
 
 def worked(pid):
-    """The process's processor time, in ticks."""
+    """The process's processor time, in ticks; None: it has ended."""
     try:
         with open('/proc/%d/stat' % pid) as f:
             fields = f.read().rsplit(')', 1)[1].split()
     except OSError:
-        raise s.Failure('the loader ended, and waited for nobody')
+        return None
     return int(fields[11]) + int(fields[12])
 
 
 def waiting_loader(d):
     """The one loader, once it does nothing any more; not because it is through."""
-    pid = s.wait_until(lambda: d.children('loader'), 10, 'a loader')[0]
-    last = [worked(pid), s.time.monotonic()]
+    s.wait_until(lambda: d.must('status')['jobs'], 10, 'the job')
+    last = {}
 
     def still():
-        now = worked(pid)
-        if now != last[0]:
-            last[:] = [now, s.time.monotonic()]
-        return s.time.monotonic() - last[1] > 0.5
+        s.expect(d.must('status')['jobs'], 'the loader ended, and waited for nobody')
+        seen = [(pid, worked(pid)) for pid in d.children('loader')]     # one of a job before may be about to end
+        if last.get('seen') != seen:
+            last.update(seen=seen, at=s.time.monotonic())
+        return len(seen) == 1 and s.time.monotonic() - last['at'] > 0.5
     s.wait_until(still, 30, 'the loader to wait for its client')
-    s.equal(d.children('loader'), [pid], 'the loaders')
     s.equal(len(d.must('status')['jobs']), 1, 'jobs under way')
-    return pid
+    return last['seen'][0][0]
 
 
 def others_go_on(d):
