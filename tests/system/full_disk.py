@@ -185,7 +185,8 @@ def fold(disk, d):
     for i in range(40):
         m = d.udp('e%d.%s' % (i, ZONE))
         s.equal((m.rcode, m.rdata('A')), ('NOERROR', ['10.3.77.%d' % i]) if i < done else ('NXDOMAIN', []), 'edit %d' % i)
-    s.equal(d.set(ZONE, 'big')['images'], done + 1, 'images: there was no room for a fold')
+    # an edit that finds 24 images puts those of edits together, which takes less room than a fold
+    s.expect(done >= 23 or d.set(ZONE, 'big')['images'] == done + 1, 'it was folded: there was room')
     disk.free()
     for i in range(done, 60):
         d.must('record', set=ZONE, text='add e%d 60 A 10.3.77.%d\n' % (i, i))
