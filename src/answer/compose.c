@@ -60,6 +60,25 @@ static void adjust(struct composer *c, const struct rrset *s, uint32_t begin, ui
 		response_cap_ttl(&c->response, begin, c->response.size, c->negative_ttl);
 }
 
+/* The way of nearly all: the owner is a pointer, and the RRSIGs lie right
+ * behind the RRset, so that both are one copy. */
+static bool add_pointed(struct composer *c, enum response_section section, const struct rrset *s,
+	const struct response_owner *owner, bool sigs)
+{
+	uint32_t begin = c->response.size;
+	struct response_rrs rrs = { .wire = s->wire, .size = s->wire_size, .count = s->count,
+		.patch = s->patch, .patches = s->patches };
+
+	if (sigs) {
+		rrs.size += s->sigs_size;
+		rrs.count += s->sig_count;
+	}
+	if (!response_add(&c->response, section, &rrs, owner, NULL))
+		return false;
+	adjust(c, s, begin, begin + s->wire_size);
+	return true;
+}
+
 bool compose_rrset(struct composer *c, enum response_section section, const struct rrset *s,
 	const struct response_owner *owner, bool sigs)
 {
@@ -70,7 +89,9 @@ bool compose_rrset(struct composer *c, enum response_section section, const stru
 	struct response_owner again = *owner;
 	uint32_t begin = r->size, end, need;
 
-	if (!again.at && begin <= RESPONSE_POINTER_MAX)
+	if (owner->at)
+		return add_pointed(c, section, s, owner, sigs);
+	if (begin <= RESPONSE_POINTER_MAX)
 		again.at = (uint16_t)begin;
 	need = response_rrs_size(r, &rrs, owner) + (sig.count ? response_rrs_size(r, &sig, &again) : 0);
 	if (r->size > r->limit || r->limit - r->size < need)
@@ -93,16 +114,17 @@ static uint32_t negative_ttl(const struct rrset *soa)
 
 bool compose_apex(struct composer *c)
 {
-	struct rrset soa;
+	struct rrset *soa = &c->soa;
 
-	if (c->apex.node)
+	if (soa->count)
 		return true;
-	c->apex = view_find(c->view, c->apex_hash, c->name->lower + c->name->at[c->above], 0);
-	if (!c->apex.node || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, &soa) || soa.wire_size < RR_HEAD + SOA_TAIL) {
-		c->apex.node = NULL;
+	if (!c->apex.node)
+		c->apex = view_find(c->view, c->apex_hash, c->name->lower + c->name->at[c->above], 0);
+	if (!c->apex.node || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, soa) || soa->wire_size < RR_HEAD + SOA_TAIL) {
+		soa->count = 0;
 		return false;
 	}
-	c->negative_ttl = negative_ttl(&soa);
+	c->negative_ttl = negative_ttl(soa);
 	return true;
 }
 
@@ -230,13 +252,12 @@ static bool add_negative_soa(struct composer *c)
 {
 	struct response_owner owner = { .at = c->response.apex_at };
 	uint32_t begin = c->response.size;
-	struct rrset soa;
 
-	if (!compose_apex(c) || !image_rrset(c->apex.image, c->apex.node, TYPE_SOA, &soa)) {
+	if (!compose_apex(c)) {
 		c->response.rcode = RCODE_SERVFAIL;
 		return false;
 	}
-	if (!compose_rrset(c, SECTION_AUTHORITY, &soa, &owner, c->dnssec)) {
+	if (!compose_rrset(c, SECTION_AUTHORITY, &c->soa, &owner, c->dnssec)) {
 		compose_full(c);
 		return false;
 	}
@@ -484,6 +505,8 @@ static enum step take_step(struct composer *c)
 	find_name(c->view, c->name, c->query->type, &f);
 	if (!c->steps)
 		c->account = c->name->hash[f.label];
+	if (f.label == c->above && !f.wildcard)
+		c->apex = f.at;
 	switch (f.kind) {
 	case FIND_NODE:
 		return answer_node(c, &f);
@@ -513,6 +536,7 @@ void compose_answer(struct composer *c, const struct query *q, const struct zone
 	c->above = find_above(c->view, c->name);
 	c->apex_hash = q->name.hash[c->above];
 	c->apex = (struct found){ .node = NULL };
+	c->soa.count = 0;
 	c->steps = c->dname_count = c->target_count = c->added_count = c->proof_count = c->expansion_count = 0;
 	c->response.apex_at = (uint16_t)(DNS_HEADER_SIZE + q->name.at[c->above]);
 	c->response.flags |= DNS_FLAG_AA;

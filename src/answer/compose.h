@@ -47,8 +47,9 @@ struct composer {
 	uint16_t name_at;                       /* in the message, 0: nowhere a pointer reaches */
 	unsigned above;                         /* its labels above the apex */
 	uint64_t apex_hash;
-	struct found apex;                      /* once asked for */
-	uint32_t negative_ttl;                  /* once the apex has been */
+	struct found apex;                      /* once met, or asked for */
+	struct rrset soa;                       /* once asked for; count 0: not yet */
+	uint32_t negative_ttl;                  /* once it has been */
 
 	unsigned steps;
 	uint64_t seen[CHAIN_MAX + 1];           /* hashes of the chain's names */
@@ -80,7 +81,7 @@ void compose_answer(struct composer *, const struct query *, const struct zone_v
 bool compose_rrset(struct composer *, enum response_section, const struct rrset *, const struct response_owner *, bool sigs);
 /* The owner of a node of the zone, wherever it is. */
 struct response_owner compose_node_owner(const struct composer *, const uint8_t *node);
-/* Fills composer->apex and negative_ttl; false: the set cannot be read. */
+/* Fills composer->apex, soa and negative_ttl; false: the set cannot be read. */
 bool compose_apex(struct composer *);
 /* Something needed did not fit. */
 void compose_full(struct composer *);

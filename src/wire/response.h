@@ -46,7 +46,8 @@ struct response_owner {
  * octets, and the places in them that point to the apex. */
 struct response_rrs {
 	const uint8_t *wire;
-	uint16_t size, count;
+	uint32_t size;
+	uint16_t count;
 	const uint8_t *patch;           /* u16, little-endian */
 	uint16_t patches;
 };
