@@ -8,7 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "store/image_format.h"
+#include "store/image_node.h"
 #include "wire/rrtype.h"
 
 #define ONE_PIECE 2048  /* RRsets up to this are hashed as one run of octets */

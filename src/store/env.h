@@ -17,7 +17,7 @@
 
 #include "base/err.h"
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 #define STORE_SIDE_FILE "STORE"
 #define STORE_RESERVE (16u << 20)    /* octets kept allocated behind the last used page */
 

@@ -1,4 +1,5 @@
-#include "store/image_format.h"
+#include "store/image_index.h"
+#include "store/image_node.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,17 +22,6 @@ struct stream {
 	uint8_t buf[CHUNK_SIZE];
 };
 
-struct slot_source { uint32_t spread, tag, place; };   /* a name's hash, upper and lower half */
-struct order_source { uint8_t key[ORDER_KEY]; uint32_t place; };
-struct nsec3_source { uint64_t key; uint32_t place; };
-
-/* A growing array: the only memory that grows with the zone, 13 octets a name
- * and 16 an NSEC3 node, and a quarter of that once more at the end. */
-struct array {
-	void *items;
-	size_t count, size;
-};
-
 struct image_builder {
 	int fd;
 	uint64_t offset;
@@ -41,9 +31,7 @@ struct image_builder {
 	struct stream stream[2];
 	struct { uint32_t place; uint16_t flags; } above[NAME_MAX_LABELS + 1];  /* by depth: the last owner and what it is below */
 	struct encoder encoder;
-	struct array sets;              /* struct node_set: of the owner at hand */
-	struct array blob_at;           /* size_t: their blobs in the encoder */
-	struct array slots, order, nsec3;
+	struct image_index index;
 	struct content_hash content;
 };
 
@@ -81,32 +69,12 @@ void image_builder_free(struct image_builder *b)
 {
 	if (!b)
 		return;
-	free(b->encoder.buf);
-	free(b->sets.items);
-	free(b->blob_at.items);
-	free(b->slots.items);
-	free(b->order.items);
-	free(b->nsec3.items);
+	encoder_free(&b->encoder);
+	image_index_free(&b->index);
 	free(b);
 }
 
 /* ---- small helpers ------------------------------------------------------- */
-
-static void *array_add(struct array *a, size_t item, struct err *err)
-{
-	if (a->count == a->size) {
-		size_t size = a->size ? a->size * 2 : 64;
-		void *items = realloc(a->items, size * item);
-
-		if (!items) {
-			err_set(err, ERR_NOMEM, "no memory for an image's index (%zu octets)", size * item);
-			return NULL;
-		}
-		a->items = items;
-		a->size = size;
-	}
-	return (uint8_t *)a->items + a->count++ * item;
-}
 
 static int write_at(struct image_builder *b, uint64_t at, const uint8_t *p, size_t size, struct err *err)
 {
@@ -179,16 +147,16 @@ static int stream_turn(struct image_builder *b, struct stream *s, uint32_t numbe
 }
 
 /* A blob in a chunk of its own. */
-static int far_write(struct image_builder *b, const struct node_set *set, uint32_t number, struct err *err)
+static int far_write(struct image_builder *b, const struct rrset *s, uint32_t number, struct err *err)
 {
-	size_t used = DATA_HEADER_SIZE + round8(node_set_size(set));
+	size_t used = DATA_HEADER_SIZE + round8(rrset_size(s));
 	uint8_t *chunk = calloc(1, used);
 	int r;
 
 	if (!chunk)
 		return err_set(err, ERR_NOMEM, "no memory for a chunk");
 	chunk_head(chunk, (uint32_t)used, STREAM_FAR, NO_CHUNK, 0);
-	memcpy(chunk + DATA_HEADER_SIZE, set->blob, node_set_size(set));
+	memcpy(chunk + DATA_HEADER_SIZE, s->wire, rrset_size(s));
 	r = chunk_write(b, chunk, number, (uint32_t)used, err);
 	free(chunk);
 	return r;
@@ -196,124 +164,48 @@ static int far_write(struct image_builder *b, const struct node_set *set, uint32
 
 /* ---- nodes --------------------------------------------------------------- */
 
-/* Sends the largest blobs far until the rest fits into a chunk. */
-static int node_fit(struct node_set *sets, unsigned count, size_t owner_size, size_t *size, unsigned *far, struct err *err)
-{
-	size_t total = NODE_HEADER_SIZE + (size_t)count * NODE_ENTRY_SIZE + owner_size;
-	unsigned i;
-
-	*far = 0;
-	for (i = 0; i < count; i++) {
-		sets[i].far = false;
-		total += node_set_size(&sets[i]);
-	}
-	while (round8(total) > BLOB_MAX) {
-		struct node_set *largest = NULL;
-
-		for (i = 0; i < count; i++)
-			if (!sets[i].far && (!largest || node_set_size(&sets[i]) > node_set_size(largest)))
-				largest = &sets[i];
-		if (!largest || *far == FAR_MAX)
-			return err_set(err, ERR_LIMIT, "%u RRsets of %zu octets are too much for one name", count, total);
-		largest->far = true;
-		total -= node_set_size(largest);
-		++*far;
-	}
-	*size = round8(total);
-	return 0;
-}
-
-/* Makes room for a node of that size; far blobs go into the chunks right
- * before the node's, which the node then begins. */
-static int node_room(struct image_builder *b, struct stream *s, struct node_set *sets, unsigned count,
-	size_t size, unsigned far, uint32_t *far_chunk, struct err *err)
+/* Makes room for the node; far RRsets go into the chunks right before the
+ * node's, which the node then begins. */
+static int node_room(struct image_builder *b, struct stream *s, const struct node_draft *d, uint32_t *far_chunk, struct err *err)
 {
 	uint32_t number = b->next_chunk;
-	unsigned i;
 
 	*far_chunk = number;
-	if (!far && s->open && s->used + size <= CHUNK_SIZE)
+	if (!d->far && s->open && s->used + d->size <= CHUNK_SIZE)
 		return 0;
-	if (number + far >= DATA_CHUNKS_MAX)
+	if (number + d->far >= DATA_CHUNKS_MAX)
 		return err_set(err, ERR_LIMIT, "the zone is larger than the 32 GiB that an image can hold");
-	b->next_chunk += far + 1;
-	for (i = 0; i < count; i++)
-		if (sets[i].far && far_write(b, &sets[i], number++, err))
+	b->next_chunk += d->far + 1;
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->sets[i].far && far_write(b, &d->sets[i].rrset, number++, err))
 			return -1;
 	return stream_turn(b, s, number, err);
 }
 
-static int node_put(struct image_builder *b, enum stream_kind kind, const uint8_t *owner, size_t owner_size, uint16_t flags,
-	struct node_set *sets, unsigned count, uint32_t *place, struct err *err)
+static int node_put(struct image_builder *b, enum stream_kind kind, struct node_draft *d, uint32_t *place, struct err *err)
 {
 	struct stream *s = &b->stream[kind];
-	size_t size = 0, at;
-	unsigned far = 0, i;
 	uint32_t far_chunk;
-	uint8_t *n;
 
-	if (node_fit(sets, count, owner_size, &size, &far, err) || node_room(b, s, sets, count, size, far, &far_chunk, err))
+	d->labels = s->trail.labels;
+	if (node_fit(d, err) || node_room(b, s, d, &far_chunk, err))
 		return -1;
-	n = s->buf + s->used;
+	node_encode(s->buf + s->used, d, far_chunk);
 	*place = make_place(s->number, s->used);
-	memset(n, 0, NODE_HEADER_SIZE);
-	store_le32(n, (uint32_t)size);
-	store_le16(n + 4, flags);
-	n[6] = (uint8_t)owner_size;
-	n[7] = s->trail.labels;
-	store_le16(n + 8, (uint16_t)count);
-	at = NODE_HEADER_SIZE + (size_t)count * NODE_ENTRY_SIZE;
-	if (owner_size)
-		memcpy(n + at, owner, owner_size);
-	at += owner_size;
-	for (i = 0; i < count; i++) {
-		uint8_t *e = n + NODE_HEADER_SIZE + (size_t)i * NODE_ENTRY_SIZE;
-		const struct node_set *set = &sets[i];
-
-		store_le16(e, set->type);
-		store_le16(e + 2, set->count);
-		store_le16(e + 4, set->sig_count);
-		store_le16(e + 6, set->far ? ENTRY_FAR : 0);
-		store_le32(e + 8, set->far ? make_place(far_chunk++, DATA_HEADER_SIZE) : (uint32_t)at);
-		store_le16(e + 12, set->wire_size);
-		store_le16(e + 14, set->sigs_size);
-		store_le16(e + 16, set->patches);
-		store_le16(e + 18, set->targets);
-		b->layout.header.records += (uint64_t)set->count + set->sig_count;
-		if (!set->far) {
-			memcpy(n + at, set->blob, node_set_size(set));
-			at += node_set_size(set);
-		}
-	}
-	memset(n + at, 0, size - at);
-	b->layout.header.rrsets += count;
-	s->used += (uint32_t)size;
+	for (unsigned i = 0; i < d->count; i++)
+		b->layout.header.records += (uint64_t)d->sets[i].rrset.count + d->sets[i].rrset.sig_count;
+	b->layout.header.rrsets += d->count;
+	s->used += (uint32_t)d->size;
 	s->nodes++;
 	return 0;
 }
 
 /* A name's node, with its line in the indexes. */
-static int name_put(struct image_builder *b, const uint8_t *owner, size_t size, uint16_t flags,
-	struct node_set *sets, unsigned count, uint64_t hash, uint32_t *place, struct err *err)
+static int name_put(struct image_builder *b, struct node_draft *d, uint64_t hash, uint32_t *place, struct err *err)
 {
-	uint32_t index = b->stream[STREAM_NAMES].nodes;
-	struct slot_source *slot;
-	struct order_source *order;
-
-	if (node_put(b, STREAM_NAMES, owner, size, flags, sets, count, place, err))
+	if (node_put(b, STREAM_NAMES, d, place, err))
 		return -1;
-	slot = array_add(&b->slots, sizeof *slot, err);
-	if (!slot)
-		return -1;
-	*slot = (struct slot_source){ .spread = (uint32_t)(hash >> 32), .tag = hash_tag(hash), .place = *place };
-	if (index % ORDER_STEP)
-		return 0;
-	order = array_add(&b->order, sizeof *order, err);
-	if (!order)
-		return -1;
-	order_key(order->key, owner, size);
-	order->place = *place;
-	return 0;
+	return image_index_name(&b->index, hash, d->owner, d->owner_size, *place, err);
 }
 
 static int trail_error(enum trail_step step, struct err *err)
@@ -333,10 +225,10 @@ static int mark_wild_child(struct image_builder *b, unsigned depth, struct err *
 	b->above[depth].flags |= NODE_WILD_CHILD;
 	store_le16(flags, b->above[depth].flags);
 	if (place_chunk(place) == s->number) {
-		memcpy(s->buf + place_offset(place) + 4, flags, 2);
+		memcpy(s->buf + place_offset(place) + NODE_FLAGS_AT, flags, 2);
 		return 0;
 	}
-	return write_at(b, frame_offset(&b->layout, PART_DATA, place_chunk(place)) + place_offset(place) + 4, flags, 2, err);
+	return write_at(b, frame_offset(&b->layout, PART_DATA, place_chunk(place)) + place_offset(place) + NODE_FLAGS_AT, flags, 2, err);
 }
 
 #define BELOW (NODE_CUT | NODE_DNAME | NODE_OCCLUDED)
@@ -360,15 +252,14 @@ static int name_full(struct image_builder *b, const uint8_t *owner, size_t size,
 		size_t name_size = size - t->at[labels - depth];
 		bool occluded = depth && b->above[depth - 1].flags & BELOW;
 		bool last = depth == labels;
-		uint16_t flags = node_own_flags(name, name_size, occluded, last ? sets : NULL, last ? count : 0);
+		struct node_draft d = { .owner = name, .owner_size = name_size, .sets = last ? sets : NULL, .count = last ? count : 0 };
 
 		t->labels = (uint8_t)depth;
-		if (occluded)
-			flags |= NODE_OCCLUDED;
-		if (name_put(b, name, name_size, flags, last ? sets : NULL, last ? count : 0, t->hash[depth], &b->above[depth].place, err))
+		d.flags = node_own_flags(name, name_size, occluded, d.sets, d.count) | (occluded ? NODE_OCCLUDED : 0);
+		if (name_put(b, &d, t->hash[depth], &b->above[depth].place, err))
 			return -1;
-		b->above[depth].flags = flags;
-		if (flags & NODE_WILDCARD && mark_wild_child(b, depth - 1, err))
+		b->above[depth].flags = d.flags;
+		if (d.flags & NODE_WILDCARD && mark_wild_child(b, depth - 1, err))
 			return -1;
 	}
 	t->labels = (uint8_t)labels;
@@ -378,9 +269,9 @@ static int name_full(struct image_builder *b, const uint8_t *owner, size_t size,
 static int name_delta(struct image_builder *b, const uint8_t *owner, size_t size, uint16_t said,
 	struct node_set *sets, unsigned count, struct err *err)
 {
+	struct node_draft d = { .owner = owner, .owner_size = size, .sets = sets, .count = count };
 	struct trail *t = &b->stream[STREAM_NAMES].trail;
 	enum trail_step step;
-	uint16_t flags;
 	unsigned common;
 	uint32_t place;
 
@@ -389,35 +280,30 @@ static int name_delta(struct image_builder *b, const uint8_t *owner, size_t size
 	step = trail_next(t, owner, size, b->layout.header.apex_size, &common);
 	if (step != TRAIL_RISING)
 		return trail_error(step, err);
-	flags = node_own_flags(owner, size, said & NODE_OCCLUDED, sets, count);
+	d.flags = node_own_flags(owner, size, said & NODE_OCCLUDED, sets, count);
 	if (said & NODE_GONE)
-		flags = (flags & ~NODE_ENT) | NODE_GONE;
-	flags |= said & (NODE_OCCLUDED | NODE_WILD_CHILD);
-	return name_put(b, owner, size, flags, sets, count, trail_hash(t), &place, err);
+		d.flags = (uint16_t)((d.flags & ~NODE_ENT) | NODE_GONE);
+	d.flags |= said & (NODE_OCCLUDED | NODE_WILD_CHILD);
+	return name_put(b, &d, trail_hash(t), &place, err);
 }
 
 static int nsec3_put(struct image_builder *b, const uint8_t *owner, size_t size, uint16_t said,
 	struct node_set *sets, unsigned count, struct err *err)
 {
 	bool gone = b->layout.header.delta && said & NODE_GONE;
-	struct nsec3_source *entry;
+	struct node_draft d = { .owner = owner, .owner_size = size, .flags = NODE_NSEC3 | (gone ? NODE_GONE : 0), .sets = sets, .count = count };
 	enum trail_step step;
 	unsigned common;
 	uint32_t place;
 
-	if (gone ? count != 0 : count != 1 || sets[0].type != TYPE_NSEC3)
+	if (gone ? count != 0 : count != 1 || sets[0].rrset.type != TYPE_NSEC3)
 		return err_set(err, ERR_INTERNAL, "an NSEC3 node holds one NSEC3 RRset, or none when it is gone");
 	step = trail_next(&b->stream[STREAM_NSEC3].trail, owner, size, b->layout.header.apex_size, &common);
 	if (step != TRAIL_RISING)
 		return trail_error(step, err);
-	if (node_put(b, STREAM_NSEC3, owner, size, NODE_NSEC3 | (gone ? NODE_GONE : 0), sets, count, &place, err))
+	if (node_put(b, STREAM_NSEC3, &d, &place, err))
 		return -1;
-	entry = array_add(&b->nsec3, sizeof *entry, err);
-	if (!entry)
-		return -1;
-	entry->key = order_nsec3_key(owner, size);
-	entry->place = place;
-	return 0;
+	return image_index_nsec3(&b->index, owner, size, place, err);
 }
 
 /* The sets of one owner, encoded, go where they belong. */
@@ -429,7 +315,7 @@ static int owner_put(struct image_builder *b, const uint8_t *owner, size_t size,
 	if (flags & NODE_NSEC3)
 		return nsec3_put(b, owner, size, flags, sets, count, err);
 	for (i = 0; i < count; i++)
-		if (sets[i].type == TYPE_NSEC3)
+		if (sets[i].rrset.type == TYPE_NSEC3)
 			nsec3 = i;
 	/* RFC 5155 7.2.8: the hashed owner is no name of the zone. */
 	if (nsec3 < count) {
@@ -455,25 +341,22 @@ static int owner_encode(struct image_builder *b, const uint8_t *owner, size_t si
 		return trail_error(TRAIL_MALFORMED, err);
 	name_lower(full, owner, size);
 	memcpy(full + size, h->apex, h->apex_size);
-	b->encoder.used = b->sets.count = b->blob_at.count = 0;
+	encoder_begin(&b->encoder);
 	for (i = 0; i < count; i++) {
-		struct node_set *set = array_add(&b->sets, sizeof *set, err);
-		size_t *at = array_add(&b->blob_at, sizeof *at, err);
+		const struct node_set *set = encoder_add(&b->encoder, &rrsets[i], err);
 		char mnemonic[16];
 
-		if (!set || !at || encode_rrset(&b->encoder, &rrsets[i], set, at, err))
+		if (!set)
 			return -1;
-		if (i && set->type <= set[-1].type)
-			return err_set(err, ERR_INTERNAL, "%s: the types do not rise", rrtype_to_text(set->type, mnemonic));
+		if (i && rrsets[i].type <= rrsets[i - 1].type)
+			return err_set(err, ERR_INTERNAL, "%s: the types do not rise", rrtype_to_text(rrsets[i].type, mnemonic));
 		/* Message header and question go with it. */
-		if (12 + size + h->apex_size + 4 + set->wire_size > UINT16_MAX)
+		if (12 + size + h->apex_size + 4 + set->rrset.wire_size > UINT16_MAX)
 			return err_set(err, ERR_LIMIT, "%s: an RRset of %u octets does not fit into a DNS message of 65535 octets",
-				rrtype_to_text(set->type, mnemonic), set->wire_size);
+				rrtype_to_text(rrsets[i].type, mnemonic), set->rrset.wire_size);
 		content_hash_rrset(&hash, full, size + h->apex_size, &rrsets[i]);
 		content_hash_add(&b->content, &hash);
 	}
-	for (i = 0; i < count; i++)
-		((struct node_set *)b->sets.items)[i].blob = b->encoder.buf + ((size_t *)b->blob_at.items)[i];
 	return 0;
 }
 
@@ -485,7 +368,7 @@ int image_builder_node(struct image_builder *b, const uint8_t *owner, size_t siz
 	if (count == 0 && !b->layout.header.delta && size)
 		return 0;       /* an empty non-terminal shows by what is below it */
 	if (owner_encode(b, owner, size, rrsets, count, err) ||
-	    owner_put(b, owner, size, b->layout.header.delta ? flags : 0, b->sets.items, count, err))
+	    owner_put(b, owner, size, b->layout.header.delta ? flags : 0, encoder_sets(&b->encoder), count, err))
 		return owner_context(b, owner, size, err);
 	return 0;
 }
@@ -505,98 +388,27 @@ int image_builder_copy(struct image_builder *b, struct found found, struct err *
 			return 0;
 		flags &= NODE_NSEC3;
 	}
-	b->sets.count = 0;
+	encoder_begin(&b->encoder);
 	for (i = 0; i < node_rrsets(found.node); i++) {
-		struct node_set *set = array_add(&b->sets, sizeof *set, err);
 		struct rrset s;
 
-		if (!set)
-			return owner_context(b, owner, size, err);
 		if (!image_rrset_at(found.image, found.node, i, &s)) {
 			err_set(err, ERR_CORRUPT, "image %llu: an RRset lies outside of it", (unsigned long long)image_id(found.image));
 			return owner_context(b, owner, size, err);
 		}
-		*set = (struct node_set){ .type = s.type, .count = s.count, .sig_count = s.sig_count, .wire_size = s.wire_size,
-			.sigs_size = s.sigs_size, .patches = s.patches, .targets = s.targets, .blob = s.wire };
+		if (!encoder_add_stored(&b->encoder, &s, err))
+			return owner_context(b, owner, size, err);
 	}
 	if (content_hash_node(&hash, found, b->layout.header.apex, b->layout.header.apex_size))
 		err_set(err, ERR_NOMEM, "no memory to hash an owner's RRsets");
-	else if (owner_put(b, owner, size, flags, b->sets.items, (unsigned)b->sets.count, err) == 0) {
+	else if (owner_put(b, owner, size, flags, encoder_sets(&b->encoder), b->encoder.count, err) == 0) {
 		content_hash_add(&b->content, &hash);
 		return 0;
 	}
 	return owner_context(b, owner, size, err);
 }
 
-/* ---- the indexes, and the end -------------------------------------------- */
-
-/* Where each home's run begins, and how many lines that takes; see
- * image_format.h. */
-static int directory_runs(struct image_builder *b, uint32_t homes, uint32_t **runs, struct err *err)
-{
-	const struct slot_source *slot = b->slots.items;
-	uint64_t end = 0;
-	uint32_t *run, i;
-	size_t k;
-
-	*runs = run = calloc(homes ? homes : 1, sizeof *run);
-	if (!run)
-		return err_set(err, ERR_NOMEM, "no memory for an image's directory");
-	for (k = 0; k < b->slots.count; k++)
-		run[hash_home((uint64_t)slot[k].spread << 32, homes)]++;
-	for (i = 0; i < homes; i++) {
-		uint64_t begin = (uint64_t)i * LINE_SLOTS > end ? (uint64_t)i * LINE_SLOTS : end;
-
-		end = begin + run[i];
-		run[i] = (uint32_t)begin;
-	}
-	if (end < (uint64_t)homes * LINE_SLOTS)
-		end = (uint64_t)homes * LINE_SLOTS;
-	b->layout.header.directory_lines = chunks_for(end, LINE_SLOTS);
-	return 0;
-}
-
-/* directory: line 0; chunked: lines lie in chunks, with their padding. */
-static void directory_fill(struct image_builder *b, uint32_t homes, uint32_t *run, uint8_t *directory, bool chunked)
-{
-	const struct slot_source *slot = b->slots.items;
-	size_t k;
-
-	for (k = 0; k < b->slots.count; k++) {
-		uint32_t at = run[hash_home((uint64_t)slot[k].spread << 32, homes)]++;
-		size_t line = at / LINE_SLOTS;
-		uint8_t *p = directory + line * LINE_SIZE + at % LINE_SLOTS * 8;
-
-		if (chunked)
-			p += line / LINES_PER_CHUNK * (CHUNK_STRIDE - (size_t)LINES_PER_CHUNK * LINE_SIZE) + LINES_PADDING;
-		store_le32(p, slot[k].tag);
-		store_le32(p + 4, slot[k].place);
-	}
-}
-
-static void order_fill(struct image_builder *b, uint8_t *p, bool chunked)
-{
-	const struct order_source *order = b->order.items;
-	const struct nsec3_source *nsec3 = b->nsec3.items;
-	uint32_t before = chunked ? chunks_for(b->order.count, ORDER_PER_CHUNK) : 0;
-	uint8_t *begin = p;
-	size_t i;
-
-	for (i = 0; i < b->order.count; i++) {
-		if (chunked)
-			p = begin + i / ORDER_PER_CHUNK * CHUNK_STRIDE + i % ORDER_PER_CHUNK * ORDER_ENTRY;
-		memcpy(p, order[i].key, ORDER_KEY);
-		store_le32(p + ORDER_KEY, order[i].place);
-		p += ORDER_ENTRY;
-	}
-	for (i = 0; i < b->nsec3.count; i++) {
-		if (chunked)
-			p = begin + (before + i / NSEC3_PER_CHUNK) * CHUNK_STRIDE + i % NSEC3_PER_CHUNK * NSEC3_ENTRY;
-		store_le64(p, nsec3[i].key);
-		store_le32(p + 8, nsec3[i].place);
-		p += NSEC3_ENTRY;
-	}
-}
+/* ---- the end ------------------------------------------------------------- */
 
 /* Streams in the order of their chunks' numbers, for a packed image. */
 static unsigned open_streams(struct image_builder *b, struct stream *s[2])
@@ -621,10 +433,10 @@ static size_t packed_size(struct image_builder *b)
 	return round8(IMAGE_HEADER_FIXED + b->layout.header.apex_size) +
 		(b->stream[0].open ? b->stream[0].used : 0) + (b->stream[1].open ? b->stream[1].used : 0) +
 		(size_t)b->layout.header.directory_lines * LINE_SIZE +
-		round8(b->order.count * ORDER_ENTRY + b->nsec3.count * NSEC3_ENTRY);
+		round8(image_index_order_size(&b->index));
 }
 
-static int finish_packed(struct image_builder *b, uint32_t homes, uint32_t *run, uint64_t *size, struct err *err)
+static int finish_packed(struct image_builder *b, uint64_t *size, struct err *err)
 {
 	uint8_t *image = calloc(1, CHUNK_SIZE);
 	struct stream *s[2];
@@ -643,9 +455,9 @@ static int finish_packed(struct image_builder *b, uint32_t homes, uint32_t *run,
 		memcpy(image + at, s[i]->buf, s[i]->used);
 		at += s[i]->used;
 	}
-	directory_fill(b, homes, run, image + at, false);
+	image_index_put_directory(&b->index, image + at, false);
 	at += (size_t)b->layout.header.directory_lines * LINE_SIZE;
-	order_fill(b, image + at, false);
+	image_index_put_order(&b->index, image + at, false);
 	*size = packed_size(b);
 	r = write_at(b, 0, image, *size, err);
 	free(image);
@@ -654,7 +466,7 @@ static int finish_packed(struct image_builder *b, uint32_t homes, uint32_t *run,
 
 /* Directory and order are filled in place, in the file: room first, since a
  * page that the disk has no room for would be a signal. */
-static int indexes_write(struct image_builder *b, uint32_t homes, uint32_t *run, uint64_t end, struct err *err)
+static int indexes_write(struct image_builder *b, uint64_t end, struct err *err)
 {
 	uint64_t from = frame_offset(&b->layout, PART_DIRECTORY, 0);
 	uint64_t at = b->offset + from, page = at & ~(uint64_t)(sysconf(_SC_PAGESIZE) - 1);
@@ -670,13 +482,13 @@ static int indexes_write(struct image_builder *b, uint32_t homes, uint32_t *run,
 	if (map == MAP_FAILED)
 		return err_system(err, "mapping the image file");
 	memset(map + (at - page), 0, (size_t)(end - from));
-	directory_fill(b, homes, run, map + (at - page), true);
-	order_fill(b, map + (at - page) + (size_t)b->layout.chunks[PART_DIRECTORY] * CHUNK_STRIDE, true);
+	image_index_put_directory(&b->index, map + (at - page), true);
+	image_index_put_order(&b->index, map + (at - page) + (size_t)b->layout.chunks[PART_DIRECTORY] * CHUNK_STRIDE, true);
 	munmap(map, size);
 	return 0;
 }
 
-static int finish_chunks(struct image_builder *b, uint32_t homes, uint32_t *run, uint64_t *size, struct err *err)
+static int finish_chunks(struct image_builder *b, uint64_t *size, struct err *err)
 {
 	uint8_t head[IMAGE_HEADER_MAX];
 	struct stream *s[2];
@@ -689,7 +501,7 @@ static int finish_chunks(struct image_builder *b, uint32_t homes, uint32_t *run,
 		if (chunk_write(b, s[i]->buf, s[i]->number, s[i]->used, err))
 			return -1;
 	}
-	if (indexes_write(b, homes, run, end, err))
+	if (indexes_write(b, end, err))
 		return -1;
 	*size = end;
 	return write_at(b, 0, head, layout_encode(&b->layout, head), err);
@@ -701,7 +513,6 @@ int image_builder_finish(struct image_builder *b, uint64_t *size, struct image_h
 	uint8_t head[IMAGE_HEADER_MAX];
 	struct image_layout read_back;
 	struct stream *s[2];
-	uint32_t homes, *run = NULL;
 	unsigned n;
 	int r;
 
@@ -715,18 +526,13 @@ int image_builder_finish(struct image_builder *b, uint64_t *size, struct image_h
 	h->nsec3_nodes = b->stream[STREAM_NSEC3].nodes;
 	h->data_end = n ? ((uint64_t)s[n - 1]->number << 16) + s[n - 1]->used : 0;
 	memcpy(h->content, b->content.word, sizeof h->content);
-	homes = h->nodes ? home_lines(h->nodes) : 0;
-	if (directory_runs(b, homes, &run, err)) {
-		free(run);
+	if (image_index_close(&b->index, &h->directory_lines, err))
 		return -1;
-	}
 	b->layout.chunks[PART_HEADER] = 1;
 	b->layout.chunks[PART_DATA] = b->next_chunk;
 	b->layout.chunks[PART_DIRECTORY] = chunks_for(h->directory_lines, LINES_PER_CHUNK);
 	b->layout.chunks[PART_ORDER] = layout_order_chunks(h);
-	r = !b->flushed && packed_size(b) <= CHUNK_SIZE ? finish_packed(b, homes, run, size, err)
-		: finish_chunks(b, homes, run, size, err);
-	free(run);
+	r = !b->flushed && packed_size(b) <= CHUNK_SIZE ? finish_packed(b, size, err) : finish_chunks(b, size, err);
 	if (r == 0)
 		r = layout_decode(&read_back, head, layout_encode(&b->layout, head), err);
 	if (r == 0)

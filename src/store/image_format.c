@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/rrtype.h"
 
 /* ---- header -------------------------------------------------------------- */
 
@@ -52,7 +51,8 @@ static int layout_parse(struct image_layout *l, const uint8_t *p, size_t size, s
 		return err_set(err, ERR_CORRUPT, "image header: not an image (magic number)");
 	h->format = cursor_get_le32(&c);
 	if (h->format != IMAGE_FORMAT)
-		return err_set(err, ERR_VERSION, "image header: format %u, this program reads format %u", h->format, IMAGE_FORMAT);
+		return err_set(err, ERR_VERSION, "image header: format %u, this version reads format %u: make a text backup with the "
+			"version that wrote it, and restore that", h->format, IMAGE_FORMAT);
 	flags = cursor_get_le32(&c);
 	h->delta = flags & HEADER_DELTA;
 	l->packed = flags & HEADER_PACKED;
@@ -102,7 +102,7 @@ int layout_decode(struct image_layout *l, const uint8_t *p, size_t size, struct 
 	if (layout_parse(l, p, size, err))
 		return -1;
 	data = l->chunks[PART_DATA];
-	homes = h->nodes ? home_lines(h->nodes) : 0;
+	homes = home_lines(h->nodes);
 	if (data > DATA_CHUNKS_MAX || (l->packed && data > 2))
 		return err_set(err, ERR_CORRUPT, "image header: %u data chunks", data);
 	if (data == 0 ? h->data_end != 0 :
@@ -317,162 +317,4 @@ uint64_t trail_hash(struct trail *t)
 	for (; t->hashed < t->labels; t->hashed++)
 		t->hash[t->hashed + 1] = name_hash_label(t->hash[t->hashed], t->lower + t->at[t->labels - 1 - t->hashed]);
 	return t->hash[t->labels];
-}
-
-uint16_t node_own_flags(const uint8_t *owner, size_t size, bool occluded, const struct node_set *sets, unsigned count)
-{
-	uint16_t flags = count ? 0 : NODE_ENT;
-	unsigned i;
-
-	if (size == 0)
-		flags |= NODE_APEX;
-	else if (owner[0] == 1 && owner[1] == '*')
-		flags |= NODE_WILDCARD;
-	for (i = 0; i < count; i++) {
-		if (sets[i].type == TYPE_CNAME)
-			flags |= NODE_CNAME;
-		/* What lies below a cut is no cut and no DNAME of this zone. */
-		if (sets[i].type == TYPE_DNAME && !occluded)
-			flags |= NODE_DNAME;
-		if (sets[i].type == TYPE_NS && size && !occluded)
-			flags |= NODE_CUT;
-	}
-	return flags;
-}
-
-/* ---- RRsets -------------------------------------------------------------- */
-
-static int encoder_reserve(struct encoder *e, size_t more, struct err *err)
-{
-	size_t want = e->used + more, size = e->size ? e->size : 1 << 17;
-	uint8_t *buf;
-
-	if (want <= e->size)
-		return 0;
-	while (size < want)
-		size *= 2;
-	buf = realloc(e->buf, size);
-	if (!buf)
-		return err_set(err, ERR_NOMEM, "no memory for an owner's RRsets (%zu octets)", size);
-	e->buf = buf;
-	e->size = size;
-	return 0;
-}
-
-static void put_rr_head(uint8_t *p, uint16_t type, uint32_t ttl, uint16_t size)
-{
-	p[0] = 0xc0;
-	p[1] = 0x0c;
-	store_be16(p + 2, type);
-	store_be16(p + 4, CLASS_IN);
-	store_be32(p + 6, ttl);
-	store_be16(p + 10, size);
-}
-
-/* One rdata, its in-zone names cut off at the apex where that is allowed.
- * Returns what it takes, or -1. */
-static int put_rdata(struct encoder *e, uint8_t *wire, size_t wire_at, uint16_t type,
-	const struct build_record *r, struct node_set *set, struct err *err)
-{
-	uint16_t at[RRTYPE_FIXED_NAMES];
-	bool compressible = false;
-	int additional = -1, names, i;
-	size_t from = 0, to = 0;
-	char mnemonic[16];
-
-	names = rrtype_rdata_names(type, r->rdata, r->size, at, RRTYPE_FIXED_NAMES, &compressible, &additional);
-	if (names < 0)
-		return err_set(err, ERR_PARSE, "%s: rdata of %u octets is malformed for the type", rrtype_to_text(type, mnemonic), r->size);
-	/* HIP has more names: they are neither compressed nor looked up */
-	for (i = 0; i < names && i < RRTYPE_FIXED_NAMES; i++) {
-		const uint8_t *name = r->rdata + at[i];
-		size_t size = name_length(name, (size_t)r->size - at[i]), end = at[i] + size;
-		bool in_zone = size && name_is_at_or_below(name, size, e->apex, e->apex_size);
-
-		if (!in_zone)
-			continue;
-		if (i == additional) {
-			if (set->targets == sizeof e->target / 2)
-				return err_set(err, ERR_LIMIT, "%s: too many records", rrtype_to_text(type, mnemonic));
-			e->target[set->targets++] = (uint16_t)(wire_at + to + at[i] - from);
-		}
-		/* Another letter case than the apex's is kept, as it came. */
-		if (!compressible || e->apex_size < 2 || memcmp(r->rdata + end - e->apex_size, e->apex, e->apex_size) != 0)
-			continue;
-		if (set->patches == sizeof e->patch / 2)
-			return err_set(err, ERR_LIMIT, "%s: too many records", rrtype_to_text(type, mnemonic));
-		memcpy(wire + to, r->rdata + from, end - e->apex_size - from);
-		to += end - e->apex_size - from;
-		e->patch[set->patches++] = (uint16_t)(wire_at + to);
-		wire[to++] = 0xc0;
-		wire[to++] = 0x00;
-		from = end;
-	}
-	if (r->size > from)
-		memcpy(wire + to, r->rdata + from, r->size - from);
-	return (int)(to + r->size - from);
-}
-
-int encode_rrset(struct encoder *e, const struct build_rrset *s, struct node_set *set, size_t *at, struct err *err)
-{
-	size_t wire = 0, i;
-	uint8_t *base;
-	char mnemonic[16];
-
-	memset(set, 0, sizeof *set);
-	set->type = s->type;
-	rrtype_to_text(s->type, mnemonic);
-	if (s->count == 0 && s->sig_count)
-		return err_set(err, ERR_INTERNAL, "%s: signatures without records", mnemonic);
-	if (s->count == 0 || s->count > RRSET_MAX_RECORDS || s->sig_count > RRSET_MAX_RECORDS)
-		goto too_large;
-	*at = e->used;
-	for (i = 0; i < s->count; i++) {
-		int size;
-
-		if (encoder_reserve(e, wire + 12 + s->records[i].size, err))
-			return -1;
-		base = e->buf + e->used;
-		size = put_rdata(e, base + wire + 12, wire + 12, s->type, &s->records[i], set, err);
-		if (size < 0)
-			return -1;
-		put_rr_head(base + wire, s->type, s->ttl, (uint16_t)size);
-		wire += 12 + (size_t)size;
-		if (wire > UINT16_MAX)
-			goto too_large;
-	}
-	set->count = (uint16_t)s->count;
-	set->wire_size = (uint16_t)wire;
-	for (i = 0; i < s->sig_count; i++) {
-		const struct build_record *r = &s->sigs[i];
-
-		if (r->size < 20 || load_be16(r->rdata) != s->type || s->type == TYPE_RRSIG)
-			return err_set(err, ERR_PARSE, "RRSIG: rdata of %u octets does not cover %s", r->size, mnemonic);
-		if (wire - set->wire_size + 12 + r->size > UINT16_MAX)
-			goto too_large;
-		if (encoder_reserve(e, wire + 12 + r->size, err))
-			return -1;
-		base = e->buf + e->used;
-		put_rr_head(base + wire, TYPE_RRSIG, s->ttl, r->size);
-		memcpy(base + wire + 12, r->rdata, r->size);
-		wire += 12 + (size_t)r->size;
-	}
-	set->sig_count = (uint16_t)s->sig_count;
-	set->sigs_size = (uint16_t)(wire - set->wire_size);
-	if (node_set_size(set) > BLOB_MAX)
-		goto too_large;
-	if (encoder_reserve(e, wire + 2 * ((size_t)set->patches + set->targets), err))
-		return -1;
-	base = e->buf + e->used + wire;
-	for (i = 0; i < set->patches; i++, base += 2)
-		store_le16(base, e->patch[i]);
-	for (i = 0; i < set->targets; i++, base += 2)
-		store_le16(base, e->target[i]);
-	e->used += node_set_size(set);
-	return 0;
-too_large:
-	if (s->count == 0)
-		return err_set(err, ERR_INTERNAL, "%s: an RRset without records", mnemonic);
-	return err_set(err, ERR_LIMIT, "%s: an RRset of %u records (and %u signatures) does not fit into a DNS message of 65535 octets",
-		mnemonic, s->count, s->sig_count);
 }

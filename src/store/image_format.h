@@ -8,7 +8,7 @@
 #include "store/image.h"
 
 #define IMAGE_MAGIC        0x474d4953u  /* "SIMG" */
-#define IMAGE_FORMAT       1
+#define IMAGE_FORMAT       2
 #define IMAGE_HEADER_FIXED 144          /* octets before the apex */
 #define IMAGE_HEADER_MAX   400
 #define FRAME_FIRST        4096         /* image file: where chunk 0 lies */
@@ -47,17 +47,30 @@ static inline size_t round8(size_t n) { return (n + 7) & ~(size_t)7; }
 
 /* ---- directory ----------------------------------------------------------- */
 
-/* Home lines are what hashes are spread over; runs of equal home lie in the
- * order of their homes, each from its home line on or, where that is taken,
- * behind the run before it. So the place of every run follows from how many
- * names each home has, and the check needs no more than these counts. */
+/* Home lines are what hashes are spread over, each name's its home; they are
+ * seven tenths full. Runs of equal home lie in the order of their homes, each
+ * from its home line on or, where that is taken, behind the run before it. So
+ * the place of every run follows from how many names each home has, and the
+ * check needs no more than these counts. Where its own run is each home line
+ * says: a name that does not exist mostly shows in that one line.
+ *
+ * line: LINE_SLOTS × tag u16 | LINE_SLOTS × place u32 | how many slots behind
+ *       its first one the run begins u16 | how many slots it has u16 */
 #define LINE_SIZE        64
-#define LINE_SLOTS       8
+#define LINE_SLOTS       10
+#define LINE_PLACES      20             /* octets before the places, */
+#define LINE_SHIFT       60             /* the shift, */
+#define LINE_COUNT       62             /* the count */
 #define LINES_PADDING    48
 #define LINES_PER_CHUNK  ((CHUNK_SIZE - LINES_PADDING) / LINE_SIZE)
-static inline uint32_t home_lines(uint32_t nodes) { return nodes <= 4 ? 1 : nodes / 4 + (nodes % 4 != 0); }
+#define HOME_NAMES       7              /* a home line, on the average */
+static inline uint32_t home_lines(uint32_t nodes) { return nodes / HOME_NAMES + (nodes % HOME_NAMES != 0); }
 static inline uint32_t hash_home(uint64_t hash, uint32_t homes) { return (uint32_t)((hash >> 32) * homes >> 32); }
-static inline uint32_t hash_tag(uint64_t hash) { return (uint32_t)hash; }
+static inline uint16_t hash_tag(uint64_t hash) { return (uint16_t)hash; }
+static inline uint16_t line_tag(const uint8_t *line, unsigned slot) { return load_le16(line + 2 * slot); }
+static inline uint32_t line_place(const uint8_t *line, unsigned slot) { return load_le32(line + LINE_PLACES + 4 * slot); }
+static inline uint16_t line_shift(const uint8_t *line) { return load_le16(line + LINE_SHIFT); }
+static inline uint16_t line_count(const uint8_t *line) { return load_le16(line + LINE_COUNT); }
 
 /* ---- order --------------------------------------------------------------- */
 
@@ -120,41 +133,5 @@ uint64_t trail_hash(struct trail *);
 uint64_t apex_hash(const uint8_t *apex, uint64_t key);
 /* Offsets of labels of a relative name; labels, or -1 when malformed. */
 int relative_labels(const uint8_t *name, size_t size, size_t apex_size, uint8_t at[NAME_MAX_LABELS + 1]);
-
-/* What a node tells by itself, of the RRset types it has. */
-struct node_set;
-uint16_t node_own_flags(const uint8_t *owner, size_t size, bool occluded, const struct node_set *, unsigned count);
-
-/* ---- RRsets -------------------------------------------------------------- */
-
-struct node_set {               /* an entry, with its blob in memory */
-	uint16_t type, count, sig_count;
-	uint16_t wire_size, sigs_size, patches, targets;
-	const uint8_t *blob;
-	bool far;
-};
-static inline size_t node_set_size(const struct node_set *s)
-{
-	return (size_t)s->wire_size + s->sigs_size + 2 * ((size_t)s->patches + s->targets);
-}
-#define BLOB_MAX (CHUNK_SIZE - DATA_HEADER_SIZE)
-#define RRSET_MAX_RECORDS 5462          /* of 12 octets at least in 65535 */
-
-/* Blobs one behind the other, in memory that grows. */
-struct encoder {
-	uint8_t apex[NAME_MAX_SIZE];
-	uint8_t apex_size;
-	uint8_t *buf;
-	size_t used, size;
-	uint16_t patch[65536 / 4], target[65536 / 4];
-};
-/* Appends the blob; set->blob is left to the caller (buf moves): it begins at
- * *at. */
-int encode_rrset(struct encoder *, const struct build_rrset *, struct node_set *, size_t *at, struct err *);
-
-/* What the content hash takes: one RRset or the signatures over it. */
-struct content_hash;
-void content_hash_records(struct content_hash *, const uint8_t *owner, size_t owner_size,
-	uint16_t type, uint32_t ttl, const struct build_record *, uint32_t count);
 
 #endif

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* epoch: of the source when an unstable pointer was fetched. */
-#define EPOCH_STABLE UINT64_MAX
+/* epoch: of the source when an unstable pointer was fetched. Of a million names
+ * there are a thousand of these, and each answer takes two: they are kept
+ * small. */
+#define EPOCH_STABLE ((UINT64_C(1) << 48) - 1)
 struct chunk {
 	const uint8_t *p;
-	uint64_t epoch;
-	size_t size;
+	uint64_t epoch : 48, size : 16;
 };
 
 /* Kept small: what a lookup needs. */
@@ -32,18 +33,26 @@ struct image {
 
 /* ---- chunks -------------------------------------------------------------- */
 
-static bool chunk_fetch(struct image *image, struct chunk *c, enum image_part part, uint32_t number)
+/* What the source gave. No chunk of ours is longer than CHUNK_SIZE. */
+static struct chunk chunk_taken(const struct chunk_source *source, const uint8_t *p, size_t size, bool stable)
+{
+	return (struct chunk){ .p = p, .size = size < CHUNK_SIZE ? size : CHUNK_SIZE,
+		.epoch = stable ? EPOCH_STABLE : source->epoch & EPOCH_STABLE };
+}
+
+static __attribute__((noinline)) bool chunk_fetch(struct image *image, struct chunk *c, enum image_part part, uint32_t number)
 {
 	bool stable = false;
+	size_t size = 0;
+	const uint8_t *p = image->source->chunk(image->source, image->id, part, number, &size, &stable);
 
-	c->p = image->source->chunk(image->source, image->id, part, number, &c->size, &stable);
-	c->epoch = stable ? EPOCH_STABLE : image->source->epoch;
-	return c->p != NULL;
+	*c = chunk_taken(image->source, p, size, stable);
+	return p != NULL;
 }
 
 static inline bool chunk_holds(const struct image *image, const struct chunk *c)
 {
-	return c->p && (c->epoch == EPOCH_STABLE || c->epoch == image->source->epoch);
+	return c->p && (c->epoch == EPOCH_STABLE || c->epoch == (image->source->epoch & EPOCH_STABLE));
 }
 
 static inline const uint8_t *whole(struct image *image)
@@ -56,7 +65,7 @@ static inline const uint8_t *whole(struct image *image)
 }
 
 /* The chunk's octets, *size of them; NULL when it cannot be had. */
-static const uint8_t *chunk_get(struct image *image, enum image_part part, uint32_t number, size_t *size)
+static inline const uint8_t *chunk_get(struct image *image, enum image_part part, uint32_t number, size_t *size)
 {
 	struct chunk *c;
 
@@ -124,7 +133,7 @@ static const uint8_t *node_at(struct image *image, uint64_t place)
 	if (!chunk || at < DATA_HEADER_SIZE || at + NODE_HEADER_SIZE > size)
 		return NULL;
 	n = chunk + at;
-	if (node_size(n) > size - at || node_size(n) < NODE_HEADER_SIZE || node_size(n) % 8 ||
+	if (node_size(n) > size - at ||
 	    NODE_HEADER_SIZE + (size_t)node_rrsets(n) * NODE_ENTRY_SIZE + node_owner_size(n) > node_size(n))
 		return NULL;
 	return n;
@@ -176,7 +185,7 @@ static struct image *image_make(struct chunk_source *source, uint64_t id, const 
 	image->nsec3_nodes = h->nsec3_nodes;
 	image->directory_lines = h->directory_lines;
 	memcpy(image->chunks, l->chunks, sizeof image->chunks);
-	image->homes = h->nodes ? home_lines(h->nodes) : 0;
+	image->homes = home_lines(h->nodes);
 	image->order_names = chunks_for(order_entries(h->nodes), ORDER_PER_CHUNK);
 	image->packed = l->packed;
 	image->delta = h->delta;
@@ -189,9 +198,10 @@ static struct image *image_make(struct chunk_source *source, uint64_t id, const 
 static int fetch_header(struct chunk_source *source, uint64_t id, struct chunk *c, struct image_layout *l, struct err *err)
 {
 	bool stable = false;
+	size_t size = 0;
+	const uint8_t *p = source->chunk(source, id, PART_HEADER, 0, &size, &stable);
 
-	c->p = source->chunk(source, id, PART_HEADER, 0, &c->size, &stable);
-	c->epoch = stable ? EPOCH_STABLE : source->epoch;
+	*c = chunk_taken(source, p, size, stable);
 	if (!c->p)
 		return err_set(err, ERR_CORRUPT, "image %llu is not in the store", (unsigned long long)id);
 	if (layout_decode(l, c->p, c->size, err))
@@ -277,23 +287,89 @@ size_t image_memory(const struct image *image)
 
 /* ---- the directory ------------------------------------------------------- */
 
-/* Calls for every slot of the tag, until the run of taken slots ends. The
- * body may return. */
-#define FOR_TAG(image, hash, place) \
-	for (uint32_t line_ = (image)->homes ? hash_home(hash, (image)->homes) : UINT32_MAX, end_ = 0; !end_; line_++) \
-		for (const uint8_t *l_ = line_at(image, line_), *s_ = l_; ; s_ += 8) \
-			if (!l_ || (s_ < l_ + LINE_SIZE && load_le32(s_ + 4) == 0)) { \
-				end_ = 1; \
-				break; \
-			} else if (s_ == l_ + LINE_SIZE) { \
-				break; \
-			} else if (load_le32(s_) == hash_tag(hash) && ((place) = load_le32(s_ + 4)) != 0)
+/* The slots of a home's run that have the tag. */
+struct tag_search {
+	struct image *image;
+	const uint8_t *line;            /* NULL: the run is through */
+	uint32_t number;                /* of the line */
+	unsigned first, left;           /* slots of the run: the first in this line, how many from there on */
+	uint16_t tag;
+	uint64_t hits;                  /* slots of the line that have it; see tag_hits */
+};
+
+/* Those of four tags that are the wanted one, as the lowest bit of each 16;
+ * perhaps with others behind one that is. */
+static inline uint64_t four_tags(const uint8_t *p, uint64_t wanted)
+{
+	uint64_t differ = load_le64(p) ^ wanted;
+
+	return ((differ - 0x0001000100010001) & ~differ & 0x8000800080008000) >> 15;
+}
+
+/* Slot 4k + j of the line is bit 16j + k. There may be more than that: places
+ * behind the last tag, slots of other runs. */
+static inline uint64_t tag_hits(const uint8_t *line, uint16_t tag)
+{
+	uint64_t wanted = tag * UINT64_C(0x0001000100010001);
+
+	return four_tags(line, wanted) | four_tags(line + 8, wanted) << 1 | four_tags(line + 16, wanted) << 2;
+}
+
+static inline struct tag_search tag_begin(struct image *image, uint64_t hash)
+{
+	uint32_t home = hash_home(hash, image->homes);
+	struct tag_search t = { .image = image, .tag = hash_tag(hash), .number = home, .line = line_at(image, home) };
+
+	if (!t.line)
+		return t;
+	t.first = line_shift(t.line);
+	t.left = line_count(t.line);
+	if (__builtin_expect(t.first >= LINE_SLOTS, 0)) {
+		t.number += t.first / LINE_SLOTS;
+		t.first %= LINE_SLOTS;
+		t.line = line_at(image, t.number);
+	}
+	if (t.line)
+		t.hits = tag_hits(t.line, t.tag);
+	return t;
+}
+
+/* Does the run go on in the next line? */
+static inline bool tag_next_line(struct tag_search *t)
+{
+	if (t->left <= LINE_SLOTS - t->first)
+		return false;
+	t->left -= LINE_SLOTS - t->first;
+	t->first = 0;
+	t->line = line_at(t->image, ++t->number);
+	if (t->line)
+		t->hits = tag_hits(t->line, t->tag);
+	return t->line;
+}
+
+/* The place of the next one; 0: none. */
+static inline uint32_t tag_next(struct tag_search *t)
+{
+	if (!t->line)
+		return 0;
+	do {
+		while (t->hits) {
+			unsigned bit = (unsigned)__builtin_ctzll(t->hits), slot = bit % 16 * 4 + bit / 16;
+
+			t->hits &= t->hits - 1;
+			if (slot < LINE_SLOTS && slot - t->first < t->left)
+				return line_place(t->line, slot);
+		}
+	} while (__builtin_expect(tag_next_line(t), 0));
+	return 0;
+}
 
 const uint8_t *image_find(struct image *image, uint64_t hash, const uint8_t *relative, size_t size)
 {
+	struct tag_search t = tag_begin(image, hash);
 	uint32_t place;
 
-	FOR_TAG(image, hash, place) {
+	while ((place = tag_next(&t))) {
 		const uint8_t *n = node_at(image, place);
 
 		if (n && node_owner_size(n) == size && name_equal(node_owner(n), relative, size))
@@ -304,71 +380,65 @@ const uint8_t *image_find(struct image *image, uint64_t hash, const uint8_t *rel
 
 void image_prefetch_directory(struct image *image, uint64_t hash)
 {
-	const uint8_t *line = image->homes ? line_at(image, hash_home(hash, image->homes)) : NULL;
+	const uint8_t *line = line_at(image, hash_home(hash, image->homes));
 
 	if (line)
 		__builtin_prefetch(line);
 }
 
+/* Most nodes have 40 octets or less: the line of its first octet, and the one
+ * of its last. */
+#define NODE_OFTEN 40
+
 void image_prefetch_node(struct image *image, uint64_t hash)
 {
-	uint32_t place;
+	struct tag_search t = tag_begin(image, hash);
+	uint32_t place = tag_next(&t);
+	const uint8_t *chunk;
+	size_t size;
 
-	FOR_TAG(image, hash, place) {
-		size_t size;
-		const uint8_t *chunk = data_chunk(image, place_chunk(place), &size);
-
-		if (chunk && place_offset(place) < size) {
-			__builtin_prefetch(chunk + place_offset(place));
-			__builtin_prefetch(chunk + place_offset(place) + 64);
-		}
-		return;
+	chunk = place ? data_chunk(image, place_chunk(place), &size) : NULL;
+	if (chunk && place_offset(place) < size) {
+		__builtin_prefetch(chunk + place_offset(place));
+		__builtin_prefetch(chunk + place_offset(place) + NODE_OFTEN - 1);
 	}
 }
 
 /* ---- RRsets -------------------------------------------------------------- */
 
-static bool entry_read(struct image *image, const uint8_t *node, const uint8_t *e, struct rrset *s)
+/* The rest of an RRset that lies far. */
+static bool far_rrset(struct image *image, uint32_t place, struct rrset *s)
 {
-	uint32_t at = load_le32(e + 8);
-	const uint8_t *blob;
-	size_t need, size;
+	size_t size;
+	const uint8_t *chunk = data_chunk(image, place_chunk(place), &size);
 
-	s->type = load_le16(e);
-	s->count = load_le16(e + 2);
-	s->sig_count = load_le16(e + 4);
-	s->wire_size = load_le16(e + 12);
-	s->sigs_size = load_le16(e + 14);
-	s->patches = load_le16(e + 16);
-	s->targets = load_le16(e + 18);
-	need = (size_t)s->wire_size + s->sigs_size + 2 * ((size_t)s->patches + s->targets);
-	if (load_le16(e + 6) & ENTRY_FAR) {
-		blob = data_chunk(image, place_chunk(at), &size);
-		if (!blob || place_offset(at) + need > size)
-			return false;
-		blob += place_offset(at);
-	} else {
-		if (at > node_size(node) || need > node_size(node) - at)
-			return false;
-		blob = node + at;
-	}
-	s->wire = blob;
-	s->sigs = s->wire + s->wire_size;
-	s->patch = s->sigs + s->sigs_size;
-	s->target = s->patch + 2 * (size_t)s->patches;
+	if (!chunk || place_offset(place) + rrset_size(s) > size)
+		return false;
+	rrset_lies_at(s, chunk + place_offset(place));
 	return true;
+}
+
+static inline bool entry_read(struct image *image, const uint8_t *node, uint16_t entry, struct rrset *s)
+{
+	uint32_t far;
+
+	return node_rrset(node, entry, s, &far) && (!far || far_rrset(image, far, s));
 }
 
 bool image_rrset(struct image *image, const uint8_t *node, uint16_t type, struct rrset *set)
 {
 	unsigned i, n = node_rrsets(node);
+	size_t size = node_size(node);
 
 	for (i = 0; i < n; i++) {
-		const uint8_t *e = node_entry(node, i);
-		uint16_t t = load_le16(e);
+		uint16_t entry = node_entry(node, i), t;
+		size_t at = entry & ~(unsigned)ENTRY_PLAIN;
 
+		if (at + 4 > size)
+			return false;
+		t = load_be16(node + at + 2);
 		if (t >= type)
-			return t == type && entry_read(image, node, e, set);
+			return t == type && entry_read(image, node, entry, set);
 	}
 	return false;
 }

@@ -316,7 +316,7 @@ def damaged():
             must_not_restore(other, changed(form, cut('BACKUP.json', 20)), 'BACKUP.json')
         must_not_restore(other, changed('binary', cut('images.mdb', 4096)), 'images.mdb')
         must_not_restore(other, changed('binary', without('catalog.mdb')), 'catalog.mdb')
-        must_not_restore(other, changed('binary', edit('STORE', 'schema 1', 'schema 9')), 'schema')
+        must_not_restore(other, changed('binary', edit('STORE', 'schema 2', 'schema 9')), 'schema')
         newest = 'sets/%s@new.zone' % ZONE
         must_not_restore(other, changed('text', without(newest)), ZONE)
         must_not_restore(other, changed('text', edit(newest, '10.2.77.1', '10.2.77.2')), 'hash')

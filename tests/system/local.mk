@@ -34,7 +34,7 @@ SYSTEM_TESTS = \
 	tests/system/unread.py \
 	tests/system/way_back.py
 TESTS += $(SYSTEM_TESTS)
-EXTRA_DIST += $(SYSTEM_TESTS) tests/support/schwenk.py tests/support/full.py
+EXTRA_DIST += $(SYSTEM_TESTS) tests/support/schwenk.py tests/support/full.py tests/system/store-schema-1.tar.xz
 
 # The daemon, the tool and the load client are built before any of them runs.
 $(SYSTEM_TESTS:.py=.log): src/daemon/schwenkd src/tool/schwenk tests/support/dnsload

@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import sys
+import tarfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
@@ -40,6 +41,38 @@ def first_answer(d, name, marker, times=5):
         s.equal(s.markers(s.decode(reply)), {marker}, 'the first answer')
         d.wait_ready()
     return sorted(took)[len(took) // 2]
+
+
+@s.case('a store of schema 1 is refused at the start and by a restore, with the way to this one')
+def old_schema():
+    """The archive is a backup that the program of schema 1 made, of a zone of three RRsets."""
+    d = s.Daemon()
+    old = os.path.join(d.dir, 'old')
+    os.mkdir(old)
+    with tarfile.open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'store-schema-1.tar.xz')) as archive:
+        for name in archive.getnames():
+            with open(os.path.join(old, name), 'wb') as f:
+                f.write(archive.extractfile(name).read())
+    for name in ('STORE', 'catalog.mdb', 'images.mdb'):
+        s.shutil.copy(os.path.join(old, name), d.database)
+
+    def refused(what, arguments, config):
+        d.options['database'] = config
+        d.spawn(arguments)
+        s.equal(d.process.wait(20), 1, what)
+        told = d.log_tail(5)
+        for word in ('schema 1', 'reads schema 2', 'text backup', 'restore'):
+            s.expect(word in told, '%s does not say "%s": %s', what, word, told)
+
+    refused('the start', [], d.database)
+    # without its side file, the catalog tells
+    os.unlink(os.path.join(d.database, 'STORE'))
+    refused('the start without the file STORE', [], d.database)
+    s.expect(not os.path.exists(os.path.join(d.database, 'STORE')), 'a new STORE beside old files')
+    empty = os.path.join(d.dir, 'empty')
+    os.mkdir(empty)
+    refused('the restore', ['--restore', old], empty)
+    s.equal([n for n in os.listdir(empty) if n != 'schwenkd.lock'], [], 'what a refused restore leaves behind')
 
 
 @s.case('exec to first right answer: empty, %d names, %d zones, after SIGKILL in mid-import' % (NAMES, ZONES))

@@ -246,6 +246,66 @@ static void test_octets_of_a_delta(void **state)
 	model_free(&b);
 }
 
+/* ---- one content, one image ---------------------------------------------------- */
+
+static void test_slots_out_of_order(void **state)
+{
+	struct err err = ERR_INIT;
+	struct image_layout l;
+	struct packed_at at;
+	uint8_t *line, spare[4];
+	struct sample s;
+
+	sample_make(&s, 5, 0);
+	assert_int_equal(layout_decode(&l, s.bytes, s.image.size, &err), 0);
+	assert_int_equal(layout_packed(&l, s.bytes, s.image.size, &at, &err), 0);
+	line = s.bytes + at.directory;
+	assert_true(line_count(line) > 1);
+	/* the slots of two names of one run change places */
+	memcpy(spare, line, 4);
+	memcpy(line, spare + 2, 2);
+	memcpy(line + 2, spare, 2);
+	memcpy(spare, line + LINE_PLACES, 4);
+	memcpy(line + LINE_PLACES, line + LINE_PLACES + 4, 4);
+	memcpy(line + LINE_PLACES + 4, spare, 4);
+	assert_false(try(&s, s.bytes, s.image.size));
+	sample_free(&s);
+}
+
+/* A record that could be plain, with a head before it, and all else as it has
+ * to be then. */
+static void test_a_head_without_need(void **state)
+{
+	enum { DATA = IMAGE_HEADER_FIXED + 16, NODE = DATA + DATA_HEADER_SIZE, WIRE = NODE + NODE_HEADER_SIZE + NODE_ENTRY_SIZE };
+	struct sample s = { .bytes = NULL };
+	uint8_t bytes[1024];
+	size_t old, more, wire;
+
+	model_begin(&s.model, "check.example");
+	model_a(&s.model, "", 0x0a000001);
+	model_sort(&s.model);
+	model_list(&s.listing, &s.model);
+	sample_take(&s, false);
+	old = node_size(s.bytes + NODE);
+	wire = RR_FIXED_SIZE + 4;
+	assert_int_equal(node_entry(s.bytes + NODE, 0), (WIRE - NODE) | ENTRY_PLAIN);
+	more = round8(WIRE - NODE + RRSET_HEAD_SIZE + wire) - old;
+	memcpy(bytes, s.bytes, NODE + old);
+	memcpy(bytes + NODE + old + more, s.bytes + NODE + old, s.image.size - NODE - old);
+	memset(bytes + WIRE, 0, old + more - (WIRE - NODE));
+	store_le16(bytes + WIRE, 1);
+	store_le16(bytes + WIRE + 4, (uint16_t)wire);
+	memcpy(bytes + WIRE + RRSET_HEAD_SIZE, s.bytes + WIRE, wire);
+	store_le16(bytes + NODE, (uint16_t)((old + more) / 8));
+	store_le16(bytes + NODE + NODE_HEADER_SIZE, WIRE - NODE + RRSET_HEAD_SIZE);
+	store_le32(bytes + DATA, (uint32_t)(data_used(bytes + DATA) + more));
+	store_le64(bytes + 48, load_le64(bytes + 48) + more);
+	assert_false(try(&s, bytes, s.image.size + more));
+	sample_free(&s);
+}
+
+/* ---- many octets at once --------------------------------------------------------- */
+
 /* Several octets at once: moved, copied, zeroed, made into large numbers. */
 static void scribble(struct dice *d, uint8_t *p, uint64_t size)
 {
@@ -353,6 +413,8 @@ int main(void)
 		cmocka_unit_test(test_octets_of_one_in_chunks),
 		cmocka_unit_test(test_octets_of_far_blobs),
 		cmocka_unit_test(test_octets_of_a_delta),
+		cmocka_unit_test(test_slots_out_of_order),
+		cmocka_unit_test(test_a_head_without_need),
 		cmocka_unit_test(test_scribbled),
 		cmocka_unit_test(test_cut_short),
 		cmocka_unit_test(test_chunks_out_of_order),

@@ -61,7 +61,7 @@ static void put_file(const char *name, const char *text, size_t size)
 static void test_other_versions_are_explained(void **state)
 {
 	static const struct { const char *text, *says; } rows[] = {
-		{ "Schwenk store\nschema 2\nlmdb 0.9\n", "schema 2" }, { "Schwenk store\nschema 1\nlmdb 1.0\n", "LMDB 1.0" },
+		{ "Schwenk store\nschema 3\nlmdb 0.9\n", "schema 3" }, { "Schwenk store\nschema 2\nlmdb 1.0\n", "LMDB 1.0" },
 		{ "something else\n", "not understood" }, { "", "not understood" },
 	};
 
@@ -72,8 +72,30 @@ static void test_other_versions_are_explained(void **state)
 		assert_non_null(strstr(scene.err.message, rows[i].says));
 		scene_close(&scene);
 	}
-	put_file(STORE_SIDE_FILE, "Schwenk store\nschema 1\nlmdb 0.9\n", 32);
+	put_file(STORE_SIDE_FILE, "Schwenk store\nschema 2\nlmdb 0.9\n", 32);
 	must(&scene, scene_open(&scene));
+}
+
+/* Whatever opens a store of schema 1, whose images are of format 1, says the
+ * way to one of ours. */
+static void test_schema_1_is_refused_by_all(void **state)
+{
+	struct store_reader *reader = NULL;
+	struct fsck_report report;
+	char to[512];
+
+	scene_close(&scene);
+	put_file(STORE_SIDE_FILE, "Schwenk store\nschema 1\nlmdb 0.9\n", 32);
+	snprintf(to, sizeof to, "%s", in_dir("copy"));
+	for (unsigned i = 0; i < 4; i++) {
+		int rc = i == 0 ? scene_open(&scene) : i == 1 ? store_reader_open(&reader, scene.dir, &scene.err) :
+			i == 2 ? store_fsck(scene.dir, &report, NULL, NULL, NULL, &scene.err) : store_copy(scene.dir, to, false, &scene.err);
+
+		must_fail(&scene, ERR_VERSION, rc);
+		assert_non_null(strstr(scene.err.message, "schema 1"));
+		assert_non_null(strstr(scene.err.message, "text backup"));
+		scene_close(&scene);
+	}
 }
 
 /* LMDB itself can say only "not an LMDB file". */
@@ -427,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(test_other_versions_are_explained),
+		with_store(test_schema_1_is_refused_by_all),
 		with_store(test_a_file_of_another_lmdb),
 		with_store(test_another_schema_in_the_catalog),
 		with_store(test_files_of_two_stores),

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "image_model.h"
@@ -207,32 +208,99 @@ static void test_a_small_image(void **state)
 	model_name(&m, "", TYPE_NS, "x.de.");
 	model_sort(&m);
 	model_build(&image, &m, false);
-	assert_int_equal(image.size, 384);
+	assert_int_equal(image.size, 344);
 	assert_int_equal(pread(image.fd, bytes, sizeof bytes, 0), image.size);
 	assert_int_equal(load_le32(bytes), 0x474d4953);
-	assert_int_equal(load_le32(bytes + 4), 1);
+	assert_int_equal(load_le32(bytes + 4), 2);
 	assert_int_equal(load_le32(bytes + 8), 2);              /* packed */
 	assert_memory_equal(bytes + 12, "\4\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\xff\xff\xff\xff\3\0\0\0\0\0\0\0\1\0\0\0", 36);
 	assert_int_equal(load_le64(bytes + 64), 2);             /* RRsets */
 	assert_memory_equal(bytes + 144, "\2de\0\0\0\0\0", 8);
-	/* the data chunk, and its first node: NS x at the apex */
-	assert_int_equal(load_le32(bytes + 152), 152);
-	assert_memory_equal(bytes + 156, "\0\0\0\0\xff\xff\xff\xff\0\0\0\0", 12);
-	assert_memory_equal(bytes + 168, "\x38\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0", 16);
-	assert_memory_equal(bytes + 184, "\2\0\1\0\0\0\0\0\x24\0\0\0\x10\0\0\0\1\0\1\0", 20);
-	assert_memory_equal(bytes + 204, "\xc0\x0c\0\2\0\1\0\0\1\x2c\0\4\1x\xc0\0\x0e\0\x0c\0", 20);
+	/* the data chunk */
+	assert_hex(bytes + 152, 16, "70000000 00000000 ffffffff 00000000");
+	/* its first node, the apex with NS x: the entry, the head, the records, a patch, a target */
+	assert_hex(bytes + 168, 48, "0600 0100 00 00 0100 1600 0100 0000 1000 0000 0100 0100"
+		"c00c 0002 0001 0000012c 0004 0178 c000 0e00 0c00 000000000000");
 	/* the empty non-terminal b */
-	assert_memory_equal(bytes + 224, "\x18\0\0\0\x10\0\2\1\0\0\0\0\0\0\0\0\1b", 18);
+	assert_hex(bytes + 216, 16, "0200 1000 02 01 0000 0162 000000000000");
+	/* a.b, with a plain RRset */
+	assert_hex(bytes + 232, 32, "0400 0000 04 02 0100 0f00 01610162 c00c 0001 0001 0000012c 0004 01020304 0000");
+	/* the one line of the directory: the slots of three names, in their order */
+	for (unsigned i = 0; i < LINE_SLOTS; i++)
+		assert_int_equal(line_place(bytes + 264, i), i == 0 ? 2 : i == 1 ? 8 : i == 2 ? 10 : 0);
+	assert_memory_equal(bytes + 270, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 14);
+	assert_hex(bytes + 324, 4, "0000 0300");
 	/* the one entry of the order is for the apex */
-	assert_memory_equal(bytes + 368, "\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0", 16);
+	assert_memory_equal(bytes + 328, "\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0", 16);
 	model_close(&image);
 	model_free(&m);
+}
+
+/* Three RRsets of 41,440 octets each: two do not fit beside the third. */
+static void test_a_node_with_far_rrsets(void **state)
+{
+	static uint8_t rdata[1024];
+	struct model_image image;
+	uint8_t bytes[128];
+	struct model m;
+
+	model_begin(&m, "de");
+	for (uint16_t type = 65300; type < 65303; type++)
+		for (unsigned k = 0; k < 40; k++) {
+			rdata[0] = (uint8_t)k;
+			model_add_at(&m, "big", type, 30, rdata, sizeof rdata);
+		}
+	model_sort(&m);
+	model_build(&image, &m, false);
+	assert_int_equal(image.header.chunks[PART_DATA], 4);
+	/* chunk 1: the first of them, all octets of it */
+	assert_int_equal(pread(image.fd, bytes, 32, FRAME_FIRST + CHUNK_STRIDE), 32);
+	assert_hex(bytes, 32, "f0a10000 02000000 ffffffff 00000000 c00c ff14 0001 0000001e 0400 00000000");
+	/* the node begins chunk 3 */
+	assert_int_equal(pread(image.fd, bytes, 98, FRAME_FIRST + 3 * CHUNK_STRIDE + DATA_HEADER_SIZE), 98);
+	assert_hex(bytes, 86, "4514 0000 04 01 0300 1e00 3200 4600 03626967"
+		"2800 0000 e0a1 0000 0000 0000 0000 ff14 02200000"
+		"2800 0000 e0a1 0000 0000 0000 0000 ff15 02400000"
+		"2800 0000 e0a1 0000 0000 0000 c00c ff16 0001 0000001e 0400 00000000");
+	model_close(&image);
+	model_free(&m);
+}
+
+/* What the builder of format 1 made of a zone with NS and SOA at its apex. */
+static void test_format_1_is_refused(void **state)
+{
+	static const char *const hex =
+		"53494d4701000000 0200000008000000 0100000001000000 0100000000000000 ffffffff01000000"
+		"0000000001000000 9800000000000000 efcdab8967452301 0200000000000000 0200000000000000"
+		"358b667f39c14548 a138a334218f28b0 5e38bc038731f7df f791c499f545ee05 4d64da744f069da3"
+		"b6fafaf0ef61ccee 6d16fe62a547b90e fdbded0c2cbbad2e 0166047465737400 9800000000000000"
+		"ffffffff00000000 8800000001000000 0200000000000000 0200010000000000 3800000011000000"
+		"0100010006000100 000000004d000000 3300000001000000 c00c000200010000 012c0005026e73c0"
+		"000f000c00c00c00 06000100000e1000 27026e73c0000468 6f737407696e7661 6c69640000000001"
+		"00000e1000000258 000151800000012c 0f00000000000000 c6bf487502000000 0000000000000000"
+		"0000000000000000 0000000000000000 0000000000000000 0000000000000000 0000000000000000"
+		"0000000000000000 0000000000000000 0000000002000000";
+	int fd = memfd_create("format 1", MFD_CLOEXEC);
+	struct err err = ERR_INIT;
+	uint8_t bytes[1024];
+	size_t size = from_hex(hex, bytes);
+
+	assert_int_equal(pwrite(fd, bytes, size, 0), size);
+	/* by readers and by the writer */
+	assert_null(image_file_open(fd, 0, size, &err));
+	assert_string_equal(err.code, ERR_VERSION);
+	assert_non_null(strstr(err.message, "format 1"));
+	assert_non_null(strstr(err.message, "text backup"));
+	err_clear(&err);
+	assert_null(image_check_new(bytes, size, MODEL_KEY, &err));
+	assert_string_equal(err.code, ERR_VERSION);
+	close(fd);
 }
 
 static void test_images_are_as_ever(void **state)
 {
 	static const struct { size_t names; unsigned what; uint64_t print; } rows[] = {
-		{ 8, MODEL_NSEC3, 0xccf174cf2146946f }, { 900, MODEL_NSEC3 | MODEL_CUTS | MODEL_STRANGE, 0x7e88a58815de7f12 },
+		{ 8, MODEL_NSEC3, 0xc4c546710557616b }, { 900, MODEL_NSEC3 | MODEL_CUTS | MODEL_STRANGE, 0x48c1b44ef4ac810 },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -279,6 +347,8 @@ int main(void)
 		cmocka_unit_test(test_other_rows),
 		cmocka_unit_test(test_keys_of_names),
 		cmocka_unit_test(test_a_small_image),
+		cmocka_unit_test(test_a_node_with_far_rrsets),
+		cmocka_unit_test(test_format_1_is_refused),
 		cmocka_unit_test(test_images_are_as_ever),
 		cmocka_unit_test(test_content_hash_is_as_ever),
 		cmocka_unit_test(test_hash_of_names_is_as_ever),
