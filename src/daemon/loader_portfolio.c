@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +100,7 @@ struct portfolio {
 	struct names seen;
 	json_t *zones;                  /* of the slice under way */
 	uint64_t region, offset;        /* in the image file: of the slice, behind its last image */
+	bool one_region;                /* there is a limit on the size of files */
 	uint64_t files, files_expected; /* 0: not known */
 	uint64_t records, warnings, dropped, failures;
 	unsigned warnings_max, errors_max;      /* to be told yet */
@@ -166,10 +168,10 @@ static void send_slice(struct portfolio *p)
 
 	if (!json_array_size(p->zones))
 		return;
-	loader_slice(p->loader, json_pack("{s:o}", "zones", p->zones), fd, 1);
+	loader_slice(p->loader, json_pack("{s:o}", "zones", p->zones), fd, p->one_region ? 0 : 1);
 	/* the slice before is in the store: its region may be written over */
 	p->zones = json_array();
-	p->region = p->region ? 0 : REGION;
+	p->region = p->region || p->one_region ? 0 : REGION;
 	p->offset = p->region;
 }
 
@@ -319,10 +321,19 @@ static int give_up(struct portfolio *p, const struct err *why, struct err *err)
 	return err_set(err, why->code, "%s", why->message);
 }
 
+/* Where files may not be as large, one slice waits for the other: the second
+ * region would lie beyond the limit. */
+static bool files_are_limited(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < 2 * REGION;
+}
+
 int job_import_dir(struct loader *l, struct err *err)
 {
 	struct portfolio p = { .loader = l, .zones = json_array(), .failed = json_array(), .warnings_max = WARNINGS_TOLD,
-		.errors_max = ERRORS_TOLD };
+		.errors_max = ERRORS_TOLD, .one_region = files_are_limited() };
 	struct err why = ERR_INIT;
 	bool full = false;
 	int fd, status;

@@ -163,6 +163,17 @@ def directory(disk, d):
     d.fsck()
 
 
+@s.case('a limit on the size of files that leaves room for a directory of zones: all of them are in')
+def limited_directory():
+    with s.Daemon() as d:
+        for i in range(600):
+            d.file('dir/p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 4))
+        full.limit_files([d.pid()], 1 << 30)        # its loaders have it from main
+        reply = d.run('import', '--dir', os.path.join(d.dir, 'dir'), timeout=120)
+        s.equal((reply['live'], reply['failures']), (600, 0), 'the import: %s' % reply['failed'][:2])
+        d.fsck()
+
+
 @full.case('no room for a fold: edits go on as long as they can, what they said stays, and it is folded at last')
 def fold(disk, d):
     prepared(d)
