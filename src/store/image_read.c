@@ -21,6 +21,7 @@ struct image {
 	uint32_t order_names;           /* order chunks before those of NSEC3 */
 	bool packed, delta;
 	uint8_t apex_size;
+	uint64_t few;                   /* of a delta of few names: the bits of their hashes; 0: it holds no such list */
 	union {
 		struct {
 			struct chunk whole;             /* the one value */
@@ -194,6 +195,47 @@ static struct image *image_make(struct chunk_source *source, uint64_t id, const 
 	return image;
 }
 
+static inline uint64_t few_bit(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 58);
+}
+
+/* Between two folds a name is looked for in every delta, and is in none of
+ * them: what holds a few names tells so by a look at one word. */
+#define FEW 16
+
+static void note_few(struct image *image)
+{
+	struct image_walk walk;
+	const uint8_t *n;
+	uint64_t bits = 0;
+	uint32_t seen = 0;
+
+	if (!image->delta || image->nodes > FEW)
+		return;
+	image_walk_begin(&walk, image, false);
+	while ((n = image_walk_next(&walk))) {
+		uint8_t lower[NAME_MAX_SIZE], at[NAME_MAX_LABELS + 1];
+		int labels = relative_labels(node_owner(n), node_owner_size(n), image->apex_size, at);
+		uint64_t hash = apex_hash(image->apex, image->hash_key);
+
+		if (labels < 0)
+			return;
+		name_lower(lower, node_owner(n), node_owner_size(n));
+		while (labels--)
+			hash = name_hash_label(hash, lower + at[labels]);
+		bits |= few_bit(hash);
+		seen++;
+	}
+	if (seen == image->nodes)
+		image->few = bits;
+}
+
+static inline bool surely_lacks(const struct image *image, uint64_t hash)
+{
+	return image->few && !(image->few & few_bit(hash));
+}
+
 /* The header as the source has it now; *c: the chunk that it is in. */
 static int fetch_header(struct chunk_source *source, uint64_t id, struct chunk *c, struct image_layout *l, struct err *err)
 {
@@ -227,6 +269,7 @@ struct image *image_open(struct chunk_source *source, uint64_t id, struct err *e
 		image_close(image);
 		return NULL;
 	}
+	note_few(image);
 	return image;
 }
 
@@ -366,9 +409,12 @@ static inline uint32_t tag_next(struct tag_search *t)
 
 const uint8_t *image_find(struct image *image, uint64_t hash, const uint8_t *relative, size_t size)
 {
-	struct tag_search t = tag_begin(image, hash);
+	struct tag_search t;
 	uint32_t place;
 
+	if (surely_lacks(image, hash))
+		return NULL;
+	t = tag_begin(image, hash);
 	while ((place = tag_next(&t))) {
 		const uint8_t *n = node_at(image, place);
 
@@ -380,7 +426,7 @@ const uint8_t *image_find(struct image *image, uint64_t hash, const uint8_t *rel
 
 void image_prefetch_directory(struct image *image, uint64_t hash)
 {
-	const uint8_t *line = line_at(image, hash_home(hash, image->homes));
+	const uint8_t *line = surely_lacks(image, hash) ? NULL : line_at(image, hash_home(hash, image->homes));
 
 	if (line)
 		__builtin_prefetch(line);
@@ -392,11 +438,15 @@ void image_prefetch_directory(struct image *image, uint64_t hash)
 
 void image_prefetch_node(struct image *image, uint64_t hash)
 {
-	struct tag_search t = tag_begin(image, hash);
-	uint32_t place = tag_next(&t);
+	struct tag_search t;
 	const uint8_t *chunk;
+	uint32_t place;
 	size_t size;
 
+	if (surely_lacks(image, hash))
+		return;
+	t = tag_begin(image, hash);
+	place = tag_next(&t);
 	chunk = place ? data_chunk(image, place_chunk(place), &size) : NULL;
 	if (chunk && place_offset(place) < size) {
 		__builtin_prefetch(chunk + place_offset(place));
