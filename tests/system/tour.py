@@ -1,5 +1,5 @@
 """README's tours: each command, in its order, gives what stands there, but for times, ports, key
-tags, numbers that a machine's speed decides, and who did it."""
+tags, sizes of images, numbers that a machine's speed decides, and who did it."""
 import os
 import shutil
 import sys
@@ -46,6 +46,7 @@ def without_chance(lines):
     text = re.sub(r'^TIME', ' TIME', text)
     text = re.sub(r'\bthe key \d+', 'the key N', text)
     text = re.sub(r'\b[0-9a-f]{32}\b', 'HASH', text)
+    text = re.sub(r'[\d.]+ KiB', 'N KiB', text)
     return [re.sub(r' +', ' ', line).rstrip() for line in text.splitlines()]
 
 
