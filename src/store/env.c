@@ -125,20 +125,21 @@ static int check_length(struct store_env *env, bool writable, struct err *err)
 	return 0;
 }
 
-/* Both of the file's meta pages; false: it is not there, or too short for them. */
-static bool read_metas(const struct store_env *env, struct lmdb_meta meta[LMDB_META_PAGES])
+/* The file's meta pages. How many there are: fewer than two where it is not
+ * there, or too short for them. */
+static int read_metas(const struct store_env *env, struct lmdb_meta meta[LMDB_META_PAGES])
 {
 	int fd = open(env->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	off_t at = sizeof(struct lmdb_page);
-	bool there = fd >= 0;
+	int n = 0;
 
-	for (int i = 0; i < LMDB_META_PAGES && there; i++) {
-		there = pread(fd, &meta[i], sizeof meta[i], at) == (ssize_t)sizeof meta[i];
+	while (fd >= 0 && n < LMDB_META_PAGES && pread(fd, &meta[n], sizeof meta[n], at) == (ssize_t)sizeof meta[n]) {
 		at += meta[0].table[0].pad;
+		n++;
 	}
 	if (fd >= 0)
 		close(fd);
-	return there;
+	return n;
 }
 
 static bool is_lmdb(const struct lmdb_meta *meta)
@@ -149,14 +150,14 @@ static bool is_lmdb(const struct lmdb_meta *meta)
 /* LMDB divides by the size of a page, whatever it reads there. */
 static int check_metas(const struct store_env *env, struct err *err)
 {
-	struct lmdb_meta meta[LMDB_META_PAGES] = { { 0 } };
+	struct lmdb_meta meta[LMDB_META_PAGES];
+	int count = read_metas(env, meta);
 
-	if (!read_metas(env, meta) && !is_lmdb(&meta[0]))
-		return 0;               /* LMDB says what it is */
-	for (int i = 0; i < LMDB_META_PAGES; i++) {
+	/* of what is none, or cut short, LMDB says so */
+	for (int i = 0; i < count && is_lmdb(&meta[0]); i++) {
 		uint32_t size = meta[i].table[0].pad;
 
-		if (is_lmdb(&meta[0]) && (size < LMDB_PAGE_MIN || size > LMDB_PAGE_MAX || size & (size - 1) || size != meta[0].table[0].pad))
+		if (size < LMDB_PAGE_MIN || size > LMDB_PAGE_MAX || size & (size - 1) || size != meta[0].table[0].pad)
 			return err_set(err, ERR_CORRUPT, "%s: page %d is damaged: it tells of pages of %u octets. Put back the whole file, or "
 				"restore a backup", env->path, i, size);
 	}
@@ -170,7 +171,7 @@ static bool is_lock_files(const struct store_env *env, int rc, char lock[4200])
 
 	snprintf(lock, 4200, "%s-lock", env->path);
 	if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH)
-		return read_metas(env, meta) && is_lmdb(&meta[0]) && is_lmdb(&meta[1]);
+		return read_metas(env, meta) == LMDB_META_PAGES && is_lmdb(&meta[0]) && is_lmdb(&meta[1]);
 	return (rc == EACCES || rc == EPERM || rc == EROFS || rc == EISDIR) && faccessat(AT_FDCWD, env->path, R_OK, AT_EACCESS) == 0;
 }
 
