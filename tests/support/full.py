@@ -52,8 +52,8 @@ class SmallDisk:
         os.mkdir(os.path.join(self.disk, 'db'))
         self.daemon = s.Daemon(database=os.path.join(self.disk, 'db'), **options)
 
-    def fill(self):
-        """To the last octet, whatever is taken meanwhile."""
+    def fill(self, leave=0):
+        """To the last octet, whatever is taken meanwhile; then so many are given back."""
         with open(self.filler, 'wb') as f:
             at, size = 0, 1 << 26
             while size >= 4096:
@@ -62,6 +62,7 @@ class SmallDisk:
                     at += size
                 except OSError:
                     size //= 2
+            f.truncate(at - leave)
 
     def free(self):
         os.unlink(self.filler)
@@ -87,9 +88,9 @@ class FileLimit:
     def __init__(self, **options):
         self.daemon = s.Daemon(**options)
 
-    def fill(self):
+    def fill(self, leave=0):
         sizes = [os.path.getsize(os.path.join(self.daemon.database, n)) for n in ('images.mdb', 'catalog.mdb')]
-        limit_files([self.daemon.writer()], max(sizes))
+        limit_files([self.daemon.writer()], max(sizes) + leave)
 
     def free(self):
         limit_files([self.daemon.writer()], None)
@@ -103,7 +104,7 @@ class FileLimit:
 
 
 def case(title):
-    """A case for each of the ways; the function gets one: .daemon, fill(), free()."""
+    """A case for each of the ways; the function gets one: .daemon, fill(leave), free()."""
     def register(function):
         for way, text in ((SmallDisk, 'the disk'), (FileLimit, 'a limit on files')):
             def run(way=way):

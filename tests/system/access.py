@@ -105,7 +105,7 @@ def given_and_kept():
                 s.expect('query' in error['message'], 'the property is not named: %s', error)
         s.equal([z['zone'] for z in d.must('zones')['zones']], [ZONE], 'zones')
         status, reply, err = d.tool('zone', 'set', ZONE, 'query=127.0.0.2,nonsense')
-        s.equal(status, 1, 'the exit status')
+        s.equal(status, 2, 'the exit status')
         s.equal(d.zone(ZONE)['properties'], {'query': '127.0.0.2'}, 'the property')
         d.run('zone', 'set', ZONE, 'query=127.0.0.3,2001:db8::/32')
         expect(d, '127.0.0.2', 'n1.' + ZONE, DENIED, 'set by the tool')
