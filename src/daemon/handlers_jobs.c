@@ -20,6 +20,9 @@
  * nobody writes to, a reader that stops): it keeps no place. */
 #define STALLED_US  INT64_C(2000000)
 #define LOOK_SECONDS 1
+#define FOLD_AGAIN_US INT64_C(10000000)
+
+static void want_fold(struct daemon *, const json_t *wish, int64_t not_before_us);
 
 struct daemon *job_daemon(const struct job *job)
 {
@@ -110,6 +113,17 @@ static void log_end(const struct job *job, const json_t *reply)
 			message ? message : "no reason was given");
 }
 
+/* The writer wishes for a fold once. Where there was no room for it, or its
+ * process was killed, a later one may do better, also if nothing is edited any
+ * more. */
+static void fold_again(const struct job *job, const json_t *reply)
+{
+	const char *code = json_string_value(json_object_get(json_object_get(reply, "error"), "code"));
+
+	if (code && (strcmp(code, ERR_FULL) == 0 || strcmp(code, ERR_UNAVAILABLE) == 0))
+		want_fold(job_daemon(job), job->json, clock_boot_us() + FOLD_AGAIN_US);
+}
+
 void job_end(struct job *job, json_t *reply)
 {
 	struct request *r = job->request;
@@ -123,6 +137,8 @@ void job_end(struct job *job, json_t *reply)
 	log_end(job, reply);
 	job->state = JOB_ENDED;
 	job->request = NULL;
+	if (!job->by[0])
+		fold_again(job, reply);
 	if (r)
 		request_reply(r, reply);
 	else
@@ -198,6 +214,8 @@ static bool may_start(const struct jobs *jobs, const struct job *job)
 	int64_t now = clock_boot_us();
 	bool earlier = true;
 
+	if (now < job->not_before_us)
+		return false;
 	for (const struct job *other = TAILQ_FIRST(&jobs->list); other; other = TAILQ_NEXT(other, link)) {
 		earlier &= other != job;
 		loaders += other->child != NULL;
@@ -349,7 +367,7 @@ void handle_job(struct request *r)
 	enqueue(job);
 }
 
-void jobs_want_fold(struct daemon *d, const json_t *wish)
+static void want_fold(struct daemon *d, const json_t *wish, int64_t not_before_us)
 {
 	uint64_t set = json_number(wish, "set_id");
 	json_t *request;
@@ -358,15 +376,24 @@ void jobs_want_fold(struct daemon *d, const json_t *wish)
 	if (d->stopping || !set || !jobs_of(d))
 		return;
 	TAILQ_FOREACH(job, &d->jobs->list, link)
-		if (!job->request && job->set_id == set && job->state != JOB_ENDED)
+		if (!job->request && job->set_id == set && job->state != JOB_ENDED) {
+			if (job->not_before_us > not_before_us)
+				job->not_before_us = not_before_us;
 			return;         /* under way */
+		}
 	request = json_copy((json_t *)(uintptr_t)wish);
 	json_object_set_new(request, "command", json_string("fold"));
 	job = job_new(d, job_kind_find("fold"), NULL, request);
 	if (!job)
 		return;
 	job->set_id = set;
+	job->not_before_us = not_before_us;
 	enqueue(job);
+}
+
+void jobs_want_fold(struct daemon *d, const json_t *wish)
+{
+	want_fold(d, wish, 0);
 }
 
 /* ---- status, end --------------------------------------------------------- */

@@ -74,6 +74,7 @@ struct job {
 	uint8_t apex[NAME_MAX_SIZE]; size_t apex_size;
 	char set[SET_NAME_MAX + 1];     /* "": none was named */
 	uint64_t set_id;                /* a change's, a fold's */
+	int64_t not_before_us;          /* it waits until then */
 	struct set_at live;             /* as it was at the request */
 	bool create, may_live;
 	struct portfolio_job *portfolio;

@@ -71,7 +71,8 @@ static bool is_under_way(struct writer *w, uint64_t set, bool fold)
 /* Of a set with many deltas the loader makes two images, the change alone and
  * all deltas with the change in one: the latter is taken where there has been
  * no fold since. One that is on its way would be passed by: as long as there
- * is room for the change alone, it is waited for. */
+ * is room for the change alone, it is waited for. The last place is kept for
+ * all in one, for what that makes needless is needed until it is there. */
 static int choose_image(struct writer *w, struct edition_job *job, const struct set_row *set, struct err *err)
 {
 	const json_t *merged = json_object_get(job->json, "merged");
@@ -84,7 +85,7 @@ static int choose_image(struct writer *w, struct edition_job *job, const struct 
 	if (catalog_set_path(set, job->from, path, &count, err) < 0)
 		return -1;
 	if (count < (unsigned)json_number(merged, "images") ||
-	    (count <= IMAGE_DELTA_MAX && set->images <= IMAGE_DELTA_MAX && is_under_way(w, job->set, true)))
+	    (set->images < IMAGE_DELTA_MAX && is_under_way(w, job->set, true)))
 		return 0;
 	job->intake.offset = json_number(merged, "offset");
 	job->intake.size = json_number(merged, "size");
