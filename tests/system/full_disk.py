@@ -68,7 +68,7 @@ def big(d, where, marker, count=NAMES, must=True):
 def map_full():
     with s.Daemon(images_map_size=48 * MIB) as d:
         prepared(d)
-        path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 1200000 if not s.sanitized() else 600000)
+        path = s.big_zone(os.path.join(d.dir, 'big.zone'), ZONE, 3, 1200000 if not s.sanitized() else 900000)
         before = space(d)
         reply = while_it_runs(d, import_file, d, ZONE + '@big', path)
         s.equal((reply['ok'], reply.get('error', {}).get('code')), (False, 'full'), 'the import')
