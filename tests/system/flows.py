@@ -145,7 +145,8 @@ def sets():
         status, out, err = d.tool('check', ZONE + '@copy')
         s.equal((status, out['rules']), (0, 0), 'check')
         d.run('drop', ZONE + '@copy')
-        s.expect(d.set(ZONE, 'copy') is None or d.set(ZONE, 'copy')['state'] == 'dropping', 'dropped')
+        row = d.set(ZONE, 'copy')
+        s.expect(row is None or row['state'] == 'dropping', 'dropped')
         d.run('sets', ZONE)
         d.fsck()
 

@@ -47,9 +47,9 @@ def kill_writer(d):
 
 def broken_off(d, command, act, again=lambda: None, **keys):
     """The error; act(pid of the loader) is done while the loader, in its midst, stands still.
-    Where it was through before it stood: again() and once more."""
+    Where it was through before it stood: again() and once more, whatever act found."""
     for _ in range(20):
-        replies = []
+        replies, failure = [], None
         thread = threading.Thread(target=lambda: replies.append(d.ask(command, timeout=120, **keys)))
         thread.start()
         pids = []
@@ -60,12 +60,16 @@ def broken_off(d, command, act, again=lambda: None, **keys):
         try:
             if pids:
                 act(pids[0])
+        except s.Failure as found:
+            failure = found
         finally:
             for pid in pids:
                 signal(pid, s.signal.SIGCONT)
             thread.join(120)
         s.expect(replies, 'no reply to the %s', command)
         if not replies[0]['ok']:
+            if failure:
+                raise failure
             s.equal(replies[0]['error']['code'], 'unavailable', '%s: %s' % (command, replies[0]))
             return replies[0]['error']['message']
         again()
