@@ -62,6 +62,7 @@ struct job {
 	uint32_t uid;                   /* the caller's */
 	enum job_state state;
 	struct child *child;
+	bool second_hand;               /* it was kept, and has said nothing of this job yet */
 	unsigned number;
 	unsigned callbacks;             /* the writer's replies and barriers that are awaited */
 	int64_t begun_us, heard_us;     /* the request; the loader's last word */

@@ -160,6 +160,7 @@ static void on_message(void *arg, struct child *c, struct message *m)
 	if (job->state != JOB_LOADING)
 		return;
 	job->heard_us = clock_boot_us();
+	job->second_hand = false;
 	o = json_loadb((const char *)m->payload, m->size, 0, NULL);
 	sense = json_is_object(o);
 	if (sense && m->type == MSG_PROGRESS)
@@ -199,7 +200,11 @@ static void on_gone(void *arg, struct child *c, int status)
 
 	job->child = NULL;
 	job_resume_deletions(job);
-	if (job->state == JOB_LOADING) {
+	if (job->state == JOB_LOADING && job->second_hand && !job_daemon(job)->stopping) {
+		/* it had ended before it was given the job: a new one knows nothing of that */
+		job->second_hand = false;
+		job_paused(job);
+	} else if (job->state == JOB_LOADING) {
 		if (job_daemon(job)->stopping)
 			err_set(&err, ERR_UNAVAILABLE, "the daemon stops: nothing was done");
 		else
@@ -271,14 +276,16 @@ static json_t *setup_json(const struct job *job, const int fds[LOADER_FD_COUNT],
 }
 
 /* A process of its own, or one that was kept. */
-static int give_loader(struct job *job, json_t *setup, const int *fds, unsigned count, struct err *err)
+static int give_loader(struct job *job, bool with_file, json_t *setup, const int *fds, unsigned count, struct err *err)
 {
 	static const struct child_hooks hooks = { .message = on_message, .gone = on_gone };
 
-	job->child = kept_take(job);
+	/* what came with a file is in that file: it cannot be given twice */
+	job->child = with_file ? NULL : kept_take(job);
 	if (job->child) {
+		job->second_hand = true;
 		child_set_hooks(job->child, &hooks, job);
-		/* should it end now, on_gone tells */
+		/* should it end now, on_gone knows what to do */
 		child_send_json(job->child, MSG_JOB, 0, setup, fds, count);
 		return 0;
 	}
@@ -301,7 +308,7 @@ static int launch(struct job *job, struct err *err)
 		return -1;
 	setup = setup_json(job, fds, given, &count);
 	job->heard_us = clock_boot_us();
-	status = give_loader(job, setup, given, count, err);
+	status = give_loader(job, fds[LOADER_CLIENT_FD] >= 0, setup, given, count, err);
 	json_decref(setup);
 	close_all(fds);
 	return status;
