@@ -3,6 +3,7 @@
  * what they may, answered when the barrier has passed (writer_link.c), and told
  * to the log in one line. And the two that change the daemon itself.
  */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +19,9 @@
 
 static const char *text_of(const json_t *object, const char *key)
 {
-	const char *text = json_string_value(json_object_get(object, key));
+	const char *text = json_text(object, key);
 
 	return text ? text : "";
-}
-
-static json_int_t number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
 }
 
 /* ---- the line of the log ----------------------------------------------------------------- */
@@ -81,14 +77,14 @@ static void line_add_move(struct line *l, const json_t *zone, bool confirm)
 		line_add(l, " from @%s", from);
 	line_add(l, " to @%s, serial ", text_of(zone, "to"));
 	if (*from)
-		line_add(l, "%" JSON_INTEGER_FORMAT " to ", number_of(zone, "from_serial"));
-	line_add(l, "%" JSON_INTEGER_FORMAT, number_of(zone, "to_serial"));
+		line_add(l, "%" PRIu64 " to ", json_number(zone, "from_serial"));
+	line_add(l, "%" PRIu64, json_number(zone, "to_serial"));
 	if (json_is_true(json_object_get(zone, "serial_stuck")))
 		line_add(l, " (not raised: signed elsewhere, no spare SOA left)");
 	if (*text_of(zone, "keys"))
 		line_add(l, " (%s)", text_of(zone, "keys"));
-	if (number_of(zone, "left_behind"))
-		line_add(l, " (%" JSON_INTEGER_FORMAT " changes left behind)", number_of(zone, "left_behind"));
+	if (json_number(zone, "left_behind"))
+		line_add(l, " (%" PRIu64 " changes left behind)", json_number(zone, "left_behind"));
 }
 
 static void line_add_switch(struct line *l, const json_t *request, const json_t *reply)
@@ -98,7 +94,7 @@ static void line_add_switch(struct line *l, const json_t *request, const json_t 
 	size_t i, listed = 0;
 
 	if (*text_of(request, "group"))
-		line_add(l, "group %s, %" JSON_INTEGER_FORMAT " zones: ", text_of(request, "group"), number_of(reply, "members"));
+		line_add(l, "group %s, %" PRIu64 " zones: ", text_of(request, "group"), json_number(reply, "members"));
 	json_array_foreach(zones, i, zone) {
 		if (!has_moved(zone))
 			continue;
@@ -109,7 +105,7 @@ static void line_add_switch(struct line *l, const json_t *request, const json_t 
 		line_add(l, listed++ ? "; " : "");
 		line_add_move(l, zone, confirm);
 	}
-	line_add(l, "; switch %" JSON_INTEGER_FORMAT, number_of(reply, "switch"));
+	line_add(l, "; switch %" PRIu64, json_number(reply, "switch"));
 }
 
 static void line_add_what(struct line *l, const json_t *request, const json_t *reply)
@@ -118,8 +114,8 @@ static void line_add_what(struct line *l, const json_t *request, const json_t *r
 	const json_t *zones = json_object_get(reply, "zones"), *dropped = json_object_get(reply, "dropped");
 
 	if (json_is_integer(json_object_get(reply, "serial"))) {
-		line_add(l, "%s from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, zone, number_of(reply, "from_serial"),
-			number_of(reply, "serial"));
+		line_add(l, "%s from %" PRIu64 " to %" PRIu64, zone, json_number(reply, "from_serial"),
+			json_number(reply, "serial"));
 		return;
 	}
 	if (*group)
@@ -203,7 +199,7 @@ static void add_group_commands(const struct request *r, json_t *reply)
 		s.txn = snapshot_catalog(r->daemon->reader);
 		json_array_foreach(zones, i, zone)
 			if (i < LOOKED_AT && json_array_size(s.commands) < GROUPS_LISTED)
-				look_at_zone(&s, zone, (uint64_t)number_of(reply, "switch"));
+				look_at_zone(&s, zone, json_number(reply, "switch"));
 		snapshot_end(r->daemon->reader);
 	}
 	if (json_array_size(s.commands))
