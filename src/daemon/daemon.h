@@ -90,7 +90,6 @@ struct daemon {
 	struct listeners *listeners;     /* listen.c */
 	struct stats_question *stats_questions;  /* stats.c */
 	struct jobs *jobs;               /* handlers_jobs.c */
-	struct kept_loaders *kept;       /* jobs_kept.c */
 };
 /* Asks all workers for their counters; done gets an array (borrowed), one object
  * a worker: "number", "pid", "restarts" and its counters, or "silent": true for
@@ -120,6 +119,9 @@ struct role_process {
 	int fds[MESSAGE_FDS]; unsigned fd_count;   /* as given to child_start */
 };
 int role_start(enum role, struct role_process *, struct err *);
+/* Another setup takes the place of the one there is, with the descriptors that
+ * came with the message; takes the reference over. */
+void role_take_setup(struct role_process *, json_t *setup, struct message *);
 /* Makes the channel anew, non-blocking. */
 int role_nonblocking(struct role_process *, struct err *);
 void role_end(struct role_process *);

@@ -281,6 +281,7 @@ static struct jobs *jobs_of(struct daemon *d)
 		return NULL;
 	jobs->daemon = d;
 	TAILQ_INIT(&jobs->list);
+	TAILQ_INIT(&jobs->kept);
 	jobs->turn = evtimer_new(d->base, on_turn, jobs);
 	if (!jobs->turn) {
 		free(jobs);
@@ -322,7 +323,6 @@ static struct job *job_new(struct daemon *d, const struct job_kind *kind, struct
 	job->share = -1;
 	if (r) {
 		job->who = who_json(&r->who);
-		job->uid = r->who.uid;
 		request_by(r, job->by);
 	}
 	return job;
@@ -424,6 +424,7 @@ void jobs_free(struct daemon *d)
 			request_reply(job->request, NULL);
 		job_free(job);
 	}
+	kept_free(d->jobs);
 	event_free(d->jobs->turn);
 	free(d->jobs);
 	d->jobs = NULL;

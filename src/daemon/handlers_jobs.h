@@ -19,6 +19,5 @@ void jobs_want_fold(struct daemon *, const json_t *);
 void jobs_let_loaders_go(struct daemon *);
 /* After the daemon's loop: what is left is freed. */
 void jobs_free(struct daemon *);
-void kept_free(struct daemon *);
 
 #endif

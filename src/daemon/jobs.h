@@ -59,7 +59,6 @@ struct job {
 	struct request *request;        /* NULL: replied, or nobody asked (a fold) */
 	json_t *json, *who;             /* the request; by whom: both outlive it */
 	char *label, by[128];           /* "shop.example@new"; for the log */
-	uint32_t uid;                   /* the caller's */
 	enum job_state state;
 	struct child *child;
 	bool second_hand;               /* it was kept, and has said nothing of this job yet */
@@ -85,6 +84,7 @@ TAILQ_HEAD(job_list, job);
 struct jobs {
 	struct daemon *daemon;
 	struct job_list list;           /* in the order in which they came */
+	TAILQ_HEAD(kept_list, kept) kept;
 	struct event *turn;
 	unsigned last_number;
 };
@@ -131,6 +131,8 @@ bool job_pause_held(const struct job *);
 void kept_put(struct job *);
 /* One that was kept for the job's zone and caller; NULL: none. Its hooks are to be set. */
 struct child *kept_take(const struct job *);
+/* After the daemon's loop. */
+void kept_free(struct jobs *);
 
 /* ---- jobs_portfolio.c ------------------------------------------------------------- */
 

@@ -11,24 +11,24 @@
 #include "daemon/children.h"
 #include "daemon/handlers_jobs.h"
 #include "daemon/jobs.h"
+#include "daemon/rows_json.h"
 
 #define KEPT_MAX     8
 #define KEPT_SECONDS 2
 
 struct kept {
 	TAILQ_ENTRY(kept) link;
-	struct daemon *daemon;
+	struct jobs *jobs;
 	struct child *child;
 	struct event *idle;
-	uint32_t uid;
+	uint64_t uid;
 	uint8_t apex[NAME_MAX_SIZE];
 	size_t apex_size;
 };
-TAILQ_HEAD(kept_loaders, kept);
 
 static void forget(struct kept *k)
 {
-	TAILQ_REMOVE(k->daemon->kept, k, link);
+	TAILQ_REMOVE(&k->jobs->kept, k, link);
 	event_free(k->idle);
 	free(k);
 }
@@ -51,48 +51,41 @@ static void on_gone(void *arg, struct child *c, int status)
 	forget(arg);
 }
 
-static unsigned count(const struct kept_loaders *list)
+static unsigned count(const struct jobs *jobs)
 {
 	const struct kept *k;
 	unsigned n = 0;
 
-	TAILQ_FOREACH(k, list, link)
+	TAILQ_FOREACH(k, &jobs->kept, link)
 		n++;
 	return n;
 }
 
-static struct kept_loaders *list_of(struct daemon *d)
+static uint64_t caller(const struct job *job)
 {
-	if (!d->kept && (d->kept = malloc(sizeof *d->kept)))
-		TAILQ_INIT(d->kept);
-	return d->kept;
+	return json_number(job->who, "uid");
 }
 
 void kept_put(struct job *job)
 {
 	static const struct child_hooks hooks = { .message = child_ignore, .gone = on_gone };
 	static const struct timeval idle = { KEPT_SECONDS, 0 };
-	struct daemon *d = job_daemon(job);
-	struct kept_loaders *list = list_of(d);
-	struct kept *k = list ? calloc(1, sizeof *k) : NULL;
+	struct jobs *jobs = job->jobs;
+	struct kept *k = jobs->daemon->stopping ? NULL : calloc(1, sizeof *k);
 
-	if (k)
-		k->idle = evtimer_new(d->base, on_idle, k);
-	if (!k || !k->idle || d->stopping) {
-		if (k && k->idle)
-			event_free(k->idle);
+	if (!k || !(k->idle = evtimer_new(jobs->daemon->base, on_idle, k))) {
 		free(k);
 		job_kill_loader(job);   /* it has done its work */
 		return;
 	}
-	if (count(list) == KEPT_MAX)
-		let_go(TAILQ_FIRST(list));
-	k->daemon = d;
+	if (count(jobs) == KEPT_MAX)
+		let_go(TAILQ_FIRST(&jobs->kept));
+	k->jobs = jobs;
 	k->child = job->child;
-	k->uid = job->uid;
+	k->uid = caller(job);
 	k->apex_size = job->apex_size;
 	memcpy(k->apex, job->apex, job->apex_size);
-	TAILQ_INSERT_TAIL(list, k, link);
+	TAILQ_INSERT_TAIL(&jobs->kept, k, link);
 	evtimer_add(k->idle, &idle);
 	child_set_hooks(job->child, &hooks, k);
 	job->child = NULL;
@@ -100,13 +93,12 @@ void kept_put(struct job *job)
 
 struct child *kept_take(const struct job *job)
 {
-	struct kept_loaders *list = job_daemon(job)->kept;
 	struct kept *k;
 
-	if (!list || !job->kind->stays)
+	if (!job->kind->stays)
 		return NULL;
-	TAILQ_FOREACH(k, list, link)
-		if (!child_closed(k->child) && k->uid == job->uid && k->apex_size == job->apex_size &&
+	TAILQ_FOREACH(k, &job->jobs->kept, link)
+		if (!child_closed(k->child) && k->uid == caller(job) && k->apex_size == job->apex_size &&
 		    memcmp(k->apex, job->apex, job->apex_size) == 0) {
 			struct child *c = k->child;
 
@@ -118,14 +110,12 @@ struct child *kept_take(const struct job *job)
 
 void jobs_let_loaders_go(struct daemon *d)
 {
-	while (d->kept && !TAILQ_EMPTY(d->kept))
-		let_go(TAILQ_FIRST(d->kept));
+	while (d->jobs && !TAILQ_EMPTY(&d->jobs->kept))
+		let_go(TAILQ_FIRST(&d->jobs->kept));
 }
 
-void kept_free(struct daemon *d)
+void kept_free(struct jobs *jobs)
 {
-	while (d->kept && !TAILQ_EMPTY(d->kept))
-		forget(TAILQ_FIRST(d->kept));
-	free(d->kept);
-	d->kept = NULL;
+	while (!TAILQ_EMPTY(&jobs->kept))
+		forget(TAILQ_FIRST(&jobs->kept));
 }

@@ -438,11 +438,7 @@ static bool next_job(struct loader *l)
 	if (channel_receive(l->role.channel, &m) != 1)
 		return false;
 	if (m.type == MSG_JOB) {
-		json_decref(l->role.setup);
-		l->role.setup = json_loadb((const char *)m.payload, m.size, 0, NULL);
-		l->role.fd_count = m.fd_count;
-		for (unsigned i = 0; i < m.fd_count; i++)
-			l->role.fds[i] = message_take_fd(&m, i);
+		role_take_setup(&l->role, json_loadb((const char *)m.payload, m.size, 0, NULL), &m);
 		begin_job(l);
 	}
 	message_clear(&m);
@@ -460,15 +456,15 @@ static int work(struct loader *l, struct err *err)
 		return -1;
 	if (channel_send(l->role.channel, MSG_READY, 0, "{}", 2, NULL, 0) < 0)
 		end_without_main();
-	do {
-		if (run(l, job, err) < 0)
-			return -1;
+	while (job && run(l, job, err) == 0) {
 		if (!json_is_true(json_object_get(l->setup, "stay")))
 			return 0;
 		end_job(l);
-	} while (next_job(l) && (job = find_job(l, err)));
-	l->replied = true;      /* nothing is asked any more */
-	return err->code ? -1 : 0;
+		if (!next_job(l))
+			return 0;
+		job = find_job(l, err);
+	}
+	return -1;
 }
 
 static void loader_end(struct loader *l)

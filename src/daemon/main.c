@@ -283,7 +283,6 @@ static int run(struct daemon *d, int control_fd, struct err *err)
 	stats_free(d);
 	writer_link_free(d);
 	jobs_free(d);
-	kept_free(d);
 	handlers_free();
 	if (d->supervisor)
 		supervise_free(d);

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "daemon/children.h"
-#include "daemon/handlers_jobs.h"
 #include "daemon/cookie_secrets.h"
+#include "daemon/handlers_jobs.h"
 #include "daemon/listen.h"
 #include "daemon/notify.h"
 

@@ -35,6 +35,15 @@ static void open_log(const struct role_process *r, const char *name)
 	prctl(PR_SET_NAME, text);
 }
 
+void role_take_setup(struct role_process *r, json_t *setup, struct message *m)
+{
+	json_decref(r->setup);
+	r->setup = setup;
+	r->fd_count = m->fd_count;
+	for (unsigned i = 0; i < m->fd_count; i++)
+		r->fds[i] = message_take_fd(m, i);
+}
+
 static int read_setup(struct role_process *r, struct message *m, struct err *err)
 {
 	json_error_t where;
@@ -50,10 +59,7 @@ static int read_setup(struct role_process *r, struct message *m, struct err *err
 		       NULL, NULL, err) < 0)
 		goto out;
 	r->number = (unsigned)json_integer_value(json_object_get(root, "number"));
-	r->setup = json_incref(json_object_get(root, "setup"));
-	r->fd_count = m->fd_count;
-	for (unsigned i = 0; i < m->fd_count; i++)
-		r->fds[i] = message_take_fd(m, i);
+	role_take_setup(r, json_incref(json_object_get(root, "setup")), m);
 	result = 0;
 out:
 	json_decref(root);
