@@ -7,4 +7,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/glob.c src/base/glob.h \
 	src/base/log.c src/base/log.h \
 	src/base/prefix.c src/base/prefix.h \
-	src/base/property.c src/base/property.h
+	src/base/property.c src/base/property.h \
+	src/base/turn.c src/base/turn.h

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/turn.h"
 
 #define DRAIN_MARK (1u << 20)
 
@@ -88,6 +89,7 @@ static void __attribute__((noreturn)) become_child(int channel, int lock, pid_t 
 	    dup2(high_channel, CHANNEL_FD) < 0 || dup2(high_lock, CHILD_LOCK_FD) < 0 ||
 	    close_range(CHILD_LOCK_FD + 1, ~0u, 0) < 0)
 		_exit(126);
+	turn_bulk();            /* the dynamic linker's work, too */
 	execve("/proc/self/exe", argv, env);
 	_exit(127);
 }

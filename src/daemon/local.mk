@@ -12,7 +12,6 @@ src_daemon_schwenkd_SOURCES = \
 	src/daemon/rate_limit.c src/daemon/rate_limit.h \
 	src/daemon/reload.c \
 	src/daemon/role.c \
-	src/daemon/schedule.c src/daemon/schedule.h \
 	src/daemon/stats.c \
 	src/daemon/supervise.c \
 	src/daemon/tcp.c src/daemon/tcp_clients.c src/daemon/tcp_clients.h \

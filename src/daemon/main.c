@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/turn.h"
 #include "config.h"
 #include "daemon/children.h"
 #include "daemon/cookie_secrets.h"
@@ -30,7 +31,6 @@
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/privileges.h"
-#include "daemon/schedule.h"
 #include "store/writer.h"
 #include "zone/load.h"
 
@@ -322,7 +322,7 @@ static int serve(const struct options *o, int64_t started_us)
 	    cookie_secrets_load(&d, d.conf, &err) == 0 && open_everything(&d, &control_fd, &err) == 0) {
 		log_notice("schwenkd %s", PACKAGE_VERSION);
 		log_listeners(d.conf);
-		schedule_short_turns();
+		turn_short();
 		status = run(&d, control_fd, &err);
 		unlink(d.conf->control);
 		if (!err.code)

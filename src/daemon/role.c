@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/turn.h"
 #include "daemon/daemon.h"
-#include "daemon/schedule.h"
 
 /* A terminal's or a service manager's signals go to the whole group; when
  * and how children end is main's to say (MSG_STOP, or the channel's end). */
@@ -93,9 +93,9 @@ int role_start(enum role role, struct role_process *r, struct err *err)
 	}
 	open_log(r, role_name[role]);
 	if (role == ROLE_LOADER)
-		schedule_long_turns();
+		turn_bulk();
 	else
-		schedule_short_turns();
+		turn_short();
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/turn.h"
 #include "control/commands.h"
 #include "daemon/privileges.h"
 #include "daemon/rows_json.h"
@@ -108,11 +109,15 @@ static void run_now(struct writer *w)
 static void run_bulk(struct writer *w)
 {
 	struct bulk *job = TAILQ_FIRST(&w->bulk);
+	bool more;
 
 	if (!job || w->failed)
 		return;
 	TAILQ_REMOVE(&w->bulk, job, link);
-	if (job->step(w, job) > 0)
+	turn_bulk();
+	more = job->step(w, job) > 0;
+	turn_short();
+	if (more)
 		TAILQ_INSERT_TAIL(&w->bulk, job, link);
 	else
 		job->free(job);

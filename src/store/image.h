@@ -156,8 +156,8 @@ struct found view_walk_next(struct view_walk *);   /* node NULL: the end */
 /* A builder takes RRsets in canonical owner order (all RRsets of an owner
  * together, types ascending), computes flags, makes empty non-terminals,
  * compresses, hashes, and writes one self-contained *image file* at an offset
- * of a file: what the writer copies in. It uses posix_fallocate before it
- * touches mapped pages, so that a full disk is ERR_FULL and no signal. */
+ * of a file: what the writer copies in. Pages are written before they are
+ * mapped and filled, so that a full disk is ERR_FULL and no signal. */
 struct image_builder;
 
 struct build_record { const uint8_t *rdata; uint16_t size; };   /* uncompressed wire */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/turn.h"
 #include "store/content_hash.h"
 #include "wire/rrtype.h"
 
@@ -464,24 +465,33 @@ static int finish_packed(struct image_builder *b, uint64_t *size, struct err *er
 	return r;
 }
 
-/* Directory and order are filled in place, in the file: room first, since a
- * page that the disk has no room for would be a signal. */
+static int write_zeros(struct image_builder *b, uint64_t from, uint64_t end, struct err *err)
+{
+	static const uint8_t zeros[CHUNK_SIZE];
+
+	for (size_t part; from < end; from += part) {
+		part = end - from < sizeof zeros ? (size_t)(end - from) : sizeof zeros;
+		if (write_at(b, from, zeros, part, err))
+			return -1;
+		turn_over(2000);
+	}
+	return 0;
+}
+
+/* Directory and order are filled in place, in the file; a page that the disk
+ * had no room for would be a signal, so zeros first. */
 static int indexes_write(struct image_builder *b, uint64_t end, struct err *err)
 {
 	uint64_t from = frame_offset(&b->layout, PART_DIRECTORY, 0);
 	uint64_t at = b->offset + from, page = at & ~(uint64_t)(sysconf(_SC_PAGESIZE) - 1);
 	size_t size = (size_t)(b->offset + end - page);
 	uint8_t *map;
-	int r = posix_fallocate(b->fd, (off_t)at, (off_t)(end - from));
 
-	if (r) {
-		errno = r;
-		return err_system(err, "making room for %llu octets of the image file", (unsigned long long)(end - from));
-	}
+	if (write_zeros(b, from, end, err))
+		return -1;
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, (off_t)page);
 	if (map == MAP_FAILED)
 		return err_system(err, "mapping the image file");
-	memset(map + (at - page), 0, (size_t)(end - from));
 	image_index_put_directory(&b->index, map + (at - page), true);
 	image_index_put_order(&b->index, map + (at - page) + (size_t)b->layout.chunks[PART_DIRECTORY] * CHUNK_STRIDE, true);
 	munmap(map, size);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/turn.h"
 #include "store/content_hash.h"
 #include "wire/rrtype.h"
 
@@ -404,6 +405,7 @@ static int check_data(struct image_check *c, uint32_t number, const uint8_t *chu
 	for (size_t at = DATA_HEADER_SIZE; at < size; at += node_size(chunk + at)) {
 		bool first = at == DATA_HEADER_SIZE;
 
+		turn_over(45);
 		if (check_node(c, kind, chunk + at, size - at, make_place(number, (uint32_t)at), err) ||
 		    (first && far_done(c, err)))
 			return -1;

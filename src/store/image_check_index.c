@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/turn.h"
+
 /* How far the directory has been read. */
 struct check_runs {
 	uint64_t slot;                  /* the next one */
@@ -184,9 +186,11 @@ int index_check_lines(struct index_check *x, const uint8_t *p, size_t size, stru
 {
 	if (x->runs.slot == 0)
 		run_set(x, 0);
-	for (size_t at = 0; at < size; at += LINE_SIZE)
+	for (size_t at = 0; at < size; at += LINE_SIZE) {
+		turn_over(30);
 		if (check_line(x, p + at, err))
 			return -1;
+	}
 	return 0;
 }
 

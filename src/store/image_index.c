@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/turn.h"
+
 struct name_entry { uint32_t spread, place; uint16_t tag; };    /* spread: the hash's upper half */
 struct order_entry { uint8_t key[ORDER_KEY]; uint32_t place; };
 struct nsec3_entry { uint64_t key; uint32_t place; };
@@ -117,6 +119,7 @@ void image_index_put_directory(struct image_index *x, uint8_t *p, bool chunked)
 		uint32_t at = --x->run_end[entry_home(x, &name[i])];
 		uint8_t *line = line_in(p, at / LINE_SLOTS, chunked);
 
+		turn_over(5);
 		store_le16(line + 2 * (at % LINE_SLOTS), name[i].tag);
 		store_le32(line + LINE_PLACES + 4 * (at % LINE_SLOTS), name[i].place);
 	}

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/turn.h"
+
 struct found view_find(const struct view *v, uint64_t hash, const uint8_t *relative, size_t size)
 {
 	unsigned i;
@@ -133,6 +135,7 @@ struct found view_walk_next(struct view_walk *w)
 	const struct view *v = w->view;
 	bool tell_gone = v->images && image_is_delta(v->image[v->images - 1]);
 
+	turn_over(20);
 	for (;;) {
 		struct found f = { .node = NULL, .image = NULL };
 		unsigned i;

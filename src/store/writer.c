@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/turn.h"
 #include "store/catalog_internal.h"
 
 #define HEAD_ROOM_CATALOG (16u << 20)
@@ -298,6 +299,7 @@ int store_image_delete_step(struct store_writer *w, uint64_t image, int64_t slic
 	while (rc == 0 && key.mv_size == CHUNK_KEY_SIZE && load_be64(key.mv_data) == image) {
 		if (n == DELETE_MAX || (n % 16 == 15 && clock_boot_us() > until))
 			break;
+		turn_over(300);
 		rc = mdb_cursor_del(cursor, 0);
 		if (rc == 0) {
 			n++;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/turn.h"
 #include "wire/rrtype.h"
 #include "zone/canonical.h"
 
@@ -57,6 +58,7 @@ int gather_add(struct gather *g, uint16_t type, uint32_t ttl, const uint8_t *rda
 {
 	struct gathered *r;
 
+	turn_over(90);
 	if (g->count == g->space) {
 		size_t space = g->space ? 2 * g->space : 64;
 		struct gathered *records = realloc(g->records, space * sizeof(*records));

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/bytes.h"
+#include "base/turn.h"
 #include "wire/rrtype.h"
 #include "zone/rdata.h"
 
@@ -576,6 +577,7 @@ static int next_record(struct parser *p, struct scan_record *r)
 		bool ended_include;
 		int got;
 
+		turn_over(40);
 		if (p->generate.active) {
 			if (generate_next(p, r))
 				return 1;

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/turn.h"
 
 /*
  * The key of an owner sorts by memcmp as the name does in canonical order
@@ -166,6 +167,19 @@ static inline int compare_items(const struct item *a, const struct item *b)
 	return x == y ? 0 : compare_keys(x->octets, x->key_size, y->octets, y->key_size);
 }
 
+static void copy_items(struct item *to, const struct item *from, size_t count)
+{
+	while (count) {
+		size_t part = count < 1024 ? count : 1024;
+
+		turn_over(1000);
+		memcpy(to, from, part * sizeof(*to));
+		to += part;
+		from += part;
+		count -= part;
+	}
+}
+
 /* Stable; what is in order already costs one comparison a level at most. */
 static void merge_sort(struct item *items, struct item *spare, size_t count)
 {
@@ -186,9 +200,11 @@ static void merge_sort(struct item *items, struct item *spare, size_t count)
 	merge_sort(items + half, spare, count - half);
 	if (compare_items(&items[half - 1], &items[half]) <= 0)
 		return;
-	memcpy(spare, items, half * sizeof(*items));
-	while (i < half && k < count)
+	copy_items(spare, items, half);
+	while (i < half && k < count) {
+		turn_over(4);
 		items[n++] = compare_items(&items[k], &spare[i]) < 0 ? items[k++] : spare[i++];
+	}
 	memcpy(items + n, spare + i, (half - i) * sizeof(*items));
 }
 
