@@ -16,9 +16,11 @@
 #include "daemon/rows_json.h"
 #include "zone/records.h"
 
-/* A view of so many images is brought down to two along with the change: some
- * places are left for what older editions are read from. */
+/* A view of so many images is brought down to so many along with the change:
+ * some places are left for what older editions are read from. The oldest stay
+ * as they are, for a fold of them may be on its way, and would come too late. */
 #define MERGE_IMAGES 24
+#define MERGE_DOWN_TO 16
 #define IMAGE_ALIGN  4096
 
 static json_t *image_json(uint64_t offset, uint64_t size)
@@ -135,8 +137,8 @@ struct change_job {
 	bool whole;
 	struct change_request request;
 	struct change_result result;
-	struct view deltas;             /* those of at.view, without the base */
-	struct stacked folded;          /* over the base alone; file NULL: not needed */
+	struct view deltas;             /* the newest of at.view */
+	struct stacked folded;          /* over the others; file NULL: not needed */
 	struct stacked after;
 	uint64_t end;                   /* of what is in the image file */
 	unsigned rules, warnings;       /* of the whole set, where it was failed */
@@ -209,7 +211,7 @@ static int check_expected(struct change_job *j, struct err *err)
 		"edit that", opened_set_text(&j->at, text), hash, expect);
 }
 
-/* Many deltas: for the change they are one. */
+/* Many deltas: for the change the newest are one. */
 static int fold_deltas(struct change_job *j, struct err *err)
 {
 	int fd = j->l->fd[LOADER_IMAGE_FD];
@@ -220,11 +222,10 @@ static int fold_deltas(struct change_job *j, struct err *err)
 	j->request.base = view;
 	if (view->images < MERGE_IMAGES)
 		return 0;
-	j->deltas = *view;
-	j->deltas.images--;
-	base = *view;
-	base.image[0] = view->image[view->images - 1];
-	base.images = 1;
+	j->deltas = base = *view;
+	base.images = MERGE_DOWN_TO - 2;
+	j->deltas.images -= base.images;
+	memcpy(base.image, view->image + j->deltas.images, base.images * sizeof base.image[0]);
 	if (zone_fold(&j->deltas, false, fd, 0, &size, &header, err) < 0 || stacked_open(&j->folded, &base, fd, 0, size, err) < 0)
 		return -1;
 	j->request.base = &j->folded.view;
@@ -311,7 +312,7 @@ static json_t *merge(struct change_job *j, struct err *err)
 	    zone_fold(&both, false, j->l->fd[LOADER_IMAGE_FD], j->end, &size, &header, err) < 0)
 		return NULL;
 	return json_pack("{s:I,s:I,s:I,s:I}", "offset", (json_int_t)j->end, "size", (json_int_t)size,
-		"from", (json_int_t)path[count - 1].to, "images", (json_int_t)MERGE_IMAGES);
+		"from", (json_int_t)path[j->deltas.images - 1].from, "images", (json_int_t)MERGE_IMAGES);
 }
 
 static int send_edition(struct change_job *j, struct err *err)
@@ -383,55 +384,42 @@ int job_change(struct loader *l, struct err *err)
 
 /* ---- fold --------------------------------------------------------------------------- */
 
-/* How many images of the path, newest first, lie between the two editions; 0: err is set. */
-static unsigned images_between(const struct set_row *set, uint32_t from, uint32_t to, struct err *err)
+/* So many of the view's images, newest first, into one. */
+static int fold(struct loader *l, const struct set_row *set, struct view *view, unsigned images, uint32_t from, struct err *err)
 {
-	struct set_image path[IMAGE_DELTA_MAX + 1];
-	unsigned count;
-
-	if (catalog_set_path(set, to, path, &count, err) < 0)
-		return 0;
-	for (unsigned i = 0; i < count; i++)
-		if (path[i].from == from)
-			return i + 1;
-	err_set(err, ERR_OVERTAKEN, "the set @%s was folded meanwhile", set->name);
-	return 0;
-}
-
-static int fold(struct loader *l, struct set_row *set, uint32_t from, uint32_t to, struct view *view, struct err *err)
-{
-	unsigned all = view->images, images = images_between(set, from, to, err);
+	unsigned all = view->images;
 	struct image_header header;
 	uint64_t size;
 	int status;
 
-	if (!images)
-		return -1;
 	view->images = images;
 	status = zone_fold(view, from == 0, l->fd[LOADER_IMAGE_FD], 0, &size, &header, err);
 	view->images = all;
 	if (status < 0)
 		return -1;
 	loader_image(l, json_pack("{s:o,s:I,s:I,s:I}", "image", image_json(0, size), "set_id", (json_int_t)set->id,
-		"from", (json_int_t)from, "to", (json_int_t)to), l->fd[LOADER_IMAGE_FD]);
+		"from", (json_int_t)from, "to", (json_int_t)set->edition), l->fd[LOADER_IMAGE_FD]);
 	return 0;
 }
 
 int job_fold(struct loader *l, struct err *err)
 {
-	const json_t *json = json_object_get(l->setup, "set_id") ? l->setup : l->request;
-	uint32_t from = (uint32_t)json_number(json, "from"), to = (uint32_t)json_number(json, "to");
+	struct set_image path[IMAGE_DELTA_MAX + 1];
 	struct set_row set;
 	struct view view;
+	unsigned count, run;
 	int status;
 
-	if (snapshot_begin(l->reader, err) < 0 || catalog_set(snapshot_catalog(l->reader), json_number(json, "set_id"), &set, err) < 0)
+	if (snapshot_begin(l->reader, err) < 0 ||
+	    catalog_set(snapshot_catalog(l->reader), json_number(l->request, "set_id"), &set, err) < 0 ||
+	    catalog_set_path(&set, set.edition, path, &count, err) < 0)
 		return -1;
-	if (!to)                        /* not stated: all of the set as it is */
-		to = set.edition;
-	if (snapshot_open_set(l->reader, set.id, to, &view, err) < 0)
+	run = catalog_fold_run(path, count);
+	if (!run)
+		return err_set(err, ERR_OVERTAKEN, "the set @%s needs no fold any more", set.name);
+	if (snapshot_open_set(l->reader, set.id, set.edition, &view, err) < 0)
 		return -1;
-	status = fold(l, &set, from, to, &view, err);
+	status = fold(l, &set, &view, run, path[run - 1].from, err);
 	view_close(&view);
 	return status;
 }

@@ -10,8 +10,7 @@
 #include "daemon/rows_json.h"
 #include "daemon/writer_intake.h"
 
-#define FOLD_DELTAS 8               /* deltas that make a fold worth while, … */
-#define FOLD_OCTETS (1u << 20)      /* … or so many octets of them, and a quarter of the base */
+#define FOLD_AGAIN 8    /* edits until a fold that has not come is asked for again */
 
 enum edition_state { EDITION_BEGIN, EDITION_COPY, EDITION_FINISH, EDITION_CLEAN };
 struct edition_job {
@@ -54,29 +53,29 @@ static int edition_check(struct catalog_txn *txn, struct edition_job *job, struc
 	return 0;
 }
 
-/* An edit, or a fold, of the set that waits or is copied in. */
-static bool is_under_way(struct writer *w, uint64_t set, bool fold)
+/* An edit of the set that waits or is copied in. */
+static bool is_edited(struct writer *w, uint64_t set)
 {
 	struct bulk *bulk;
 
 	TAILQ_FOREACH(bulk, &w->bulk, link) {
 		const struct edition_job *job = (const struct edition_job *)bulk;
 
-		if (bulk->step == edition_step && job->fold == fold && job->set == set && job->state != EDITION_CLEAN)
+		if (bulk->step == edition_step && !job->fold && job->set == set && job->state != EDITION_CLEAN)
 			return true;
 	}
 	return false;
 }
 
-/* Of a set with many deltas the loader makes two images, the change alone and
- * all deltas with the change in one: the latter is taken where there has been
- * no fold since. One that is on its way would be passed by: as long as there
- * is room for the change alone, it is waited for. The last place is kept for
- * all in one, for what that makes needless is needed until it is there. */
-static int choose_image(struct writer *w, struct edition_job *job, const struct set_row *set, struct err *err)
+/* Of a set with many deltas the loader makes two images, the change alone, and
+ * the newest deltas with the change in one: the latter is taken where there has
+ * been no fold since. */
+static int choose_image(struct edition_job *job, const struct set_row *set, struct err *err)
 {
 	const json_t *merged = json_object_get(job->json, "merged");
+	uint32_t stands_on = (uint32_t)json_number(merged, "from");
 	struct set_image path[IMAGE_DELTA_MAX + 1];
+	struct err gone = ERR_INIT;
 	unsigned count;
 
 	job->stands_on = job->from;
@@ -84,12 +83,11 @@ static int choose_image(struct writer *w, struct edition_job *job, const struct 
 		return 0;
 	if (catalog_set_path(set, job->from, path, &count, err) < 0)
 		return -1;
-	if (count < (unsigned)json_number(merged, "images") ||
-	    (set->images < IMAGE_DELTA_MAX && is_under_way(w, job->set, true)))
+	if (count < (unsigned)json_number(merged, "images") || catalog_set_path(set, stands_on, path, &count, &gone) < 0)
 		return 0;
 	job->intake.offset = json_number(merged, "offset");
 	job->intake.size = json_number(merged, "size");
-	job->stands_on = (uint32_t)json_number(merged, "from");
+	job->stands_on = stands_on;
 	return 0;
 }
 
@@ -101,7 +99,7 @@ static int edition_step_begin(struct writer *w, struct edition_job *job, struct 
 	/* a fold makes room */
 	if ((job->fold ? catalog_begin : catalog_begin_bulk)(w->store, &txn, err) < 0)
 		return -1;
-	if (edition_check(txn, job, &set, err) < 0 || (!job->fold && choose_image(w, job, &set, err) < 0)) {
+	if (edition_check(txn, job, &set, err) < 0 || (!job->fold && choose_image(job, &set, err) < 0)) {
 		catalog_abort(txn);
 		return -1;
 	}
@@ -165,26 +163,19 @@ static int edition_put(struct catalog_txn *txn, struct edition_job *job, struct 
 	return status;
 }
 
-static bool is_large(uint64_t deltas, uint64_t base)
-{
-	return deltas > FOLD_OCTETS && deltas > base / 4;
-}
-
-/* Many deltas make answers look in many places: time for a fold? Asked once
- * when that has become so, and again after so many edits more. */
-static bool wants_folding(const struct set_row *set)
+/* Asked when there is something to fold, and again after so many edits more. */
+static bool wants_folding(const struct edition_job *job, const struct set_row *set)
 {
 	struct set_image path[IMAGE_DELTA_MAX + 1];
 	struct err err = ERR_INIT;
-	uint64_t deltas = 0, base;
-	unsigned count;
+	unsigned count, run;
 
-	if (catalog_set_path(set, set->edition, path, &count, &err) < 0 || count < 2)
+	if (catalog_set_path(set, set->edition, path, &count, &err) < 0)
 		return false;
-	base = path[count - 1].octets;
-	for (unsigned i = 0; i + 1 < count; i++)
-		deltas += path[i].octets;
-	return (count - 1) % FOLD_DELTAS == 0 || (is_large(deltas, base) && !is_large(deltas - path[0].octets, base));
+	run = catalog_fold_run(path, count);
+	if (job->fold || !run || run % FOLD_AGAIN == 0)
+		return run;
+	return !catalog_fold_run(path + 1, count - 1);
 }
 
 static void want_fold(struct writer *w, const struct edition_job *job, const struct set_row *set)
@@ -221,7 +212,7 @@ static int edition_step_finish(struct writer *w, struct edition_job *job, struct
 	bool changed = false;
 
 	/* an edit under way stands on images that a fold would give up */
-	if (job->fold && is_under_way(w, job->set, false))
+	if (job->fold && is_edited(w, job->set))
 		return 1;
 	if (catalog_begin(w->store, &txn, err) < 0)
 		return -1;
@@ -240,7 +231,7 @@ static int edition_step_finish(struct writer *w, struct edition_job *job, struct
 	}
 	writer_committed(w, reply, changed);
 	writer_reply(w, job->id, reply);
-	if (!job->fold && wants_folding(&set))
+	if (wants_folding(job, &set))
 		want_fold(w, job, &set);
 	writer_want_cleaning(w);
 	return 0;

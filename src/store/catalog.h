@@ -162,6 +162,10 @@ bool catalog_is_groups_last(struct catalog_txn *, const struct history_row *);
 uint64_t catalog_generation(struct catalog_txn *);
 /* The images that (set, edition) is read from, newest first. */
 int catalog_set_path(const struct set_row *, uint32_t edition, struct set_image *path, unsigned *count, struct err *);
+/* Of the path, newest first: how many of the newest images a fold should put
+ * together so that answers need not look in many, and little is written anew:
+ * 0: none; count: all, into a new base. */
+unsigned catalog_fold_run(const struct set_image *path, unsigned count);
 /* The editions of the set that something names (newest, live, previous, a way
  * back, a base), oldest first. */
 int catalog_set_editions(struct catalog_txn *, const struct zone_row *, const struct set_row *, uint32_t *editions, unsigned max,

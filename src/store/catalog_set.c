@@ -126,6 +126,32 @@ int catalog_set_path(const struct set_row *set, uint32_t edition, struct set_ima
 		edition, set->id, set->name, want);
 }
 
+#define FOLD_DELTAS 8               /* that make a fold worth while */
+#define FOLD_RATIO  4               /* a larger image, by so much, stays as it is */
+#define FOLD_OCTETS (1u << 20)      /* what may be written anew for little */
+
+/* Each octet is written anew a few times until it is in the base, however many
+ * edits there are: those of one size are put together into one of the next. */
+unsigned catalog_fold_run(const struct set_image *path, unsigned count)
+{
+	uint64_t octets = 0, base;
+	unsigned run = 0;
+
+	if (count < 2)
+		return 0;
+	base = path[count - 1].octets;
+	for (unsigned i = 0; i + 1 < count; i++) {
+		if (run == i && (i == 0 || path[i].octets / FOLD_RATIO <= octets))
+			run++;
+		octets += path[i].octets;
+	}
+	if (octets > FOLD_OCTETS && octets > base / FOLD_RATIO)
+		return count;
+	if (run < FOLD_DELTAS)
+		return 0;
+	return run == count - 1 && base <= FOLD_OCTETS ? count : run;
+}
+
 /* ---- rows --------------------------------------------------------------------- */
 
 int set_put(struct catalog_txn *t, const struct set_row *set, struct err *err)

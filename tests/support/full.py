@@ -54,7 +54,7 @@ class SmallDisk:
 
     def fill(self, leave=0):
         """To the last octet, whatever is taken meanwhile; then so many are given back."""
-        with open(self.filler, 'wb') as f:
+        with open(self.filler, 'wb') as f:      # an older one gives its room back first
             at, size = 0, 1 << 26
             while size >= 4096:
                 try:

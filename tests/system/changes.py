@@ -234,6 +234,32 @@ def many():
         s.wait_until(lambda: d.must('fsck')['images'] == d.set(ZONE, 'old')['images'] + 1, 10, 'old images to be cleared')
 
 
+@s.case('edits of a large set: their deltas are folded, the set is not written anew for them')
+def large():
+    with s.Daemon() as d:
+        path = s.big_zone(os.path.join(d.dir, 'big'), ZONE, 1, 60000)
+        with open(path) as f:
+            d.must('import', [f.fileno()], zone=ZONE, set='big')
+        d.must('cutover', sets=[ZONE + '@big'])
+        octets = d.set(ZONE, 'big')['octets']
+
+        def written():
+            with open('/proc/%d/io' % d.writer()) as f:
+                return int(dict(line.split(': ') for line in f)['wchar'])
+        before = written()
+        for i in range(200):
+            d.must('record', set=ZONE, text='replace e%d 60 A 10.1.8.%d\n' % (i % 40, i))
+        s.wait_until(lambda: d.set(ZONE, 'big')['images'] < 16, 10, 'a fold')
+        s.equal(d.set(ZONE, 'big')['edition'], 201, 'editions')
+        each = (written() - before) / 200
+        print('    %.0f octets written an edit, %d images' % (each, d.set(ZONE, 'big')['images']))
+        # once every eight edits would be an eighth of it
+        s.expect(each < octets / 12, '%d octets an edit of a set of %d', each, octets)
+        for i in range(160, 200):
+            s.equal(d.udp('e%d.%s' % (i % 40, ZONE)).rdata('A'), ['10.1.8.%d' % i], 'the last of edits')
+        d.fsck()
+
+
 @s.case('G6: switches and edits have their turn while a large set is copied in')
 def turns():
     other = 'other.example'

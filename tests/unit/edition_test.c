@@ -318,6 +318,68 @@ static void no_room(void **state)
 	assert_int_equal(names(f, 0, &images), IMAGE_DELTA_MAX + 1);
 }
 
+/* ---- what to fold ------------------------------------------------------------------- */
+
+static unsigned run_of(unsigned count, const uint64_t *octets)
+{
+	struct set_image path[IMAGE_DELTA_MAX + 1] = { 0 };
+
+	for (unsigned i = 0; i < count; i++)
+		path[i].octets = octets[i];
+	return catalog_fold_run(path, count);
+}
+
+static void fold_runs(void **state)
+{
+	enum { K = 1000, M = 1000 * K };
+
+	assert_int_equal(run_of(1, (uint64_t[]){ 70 * M }), 0);
+	assert_int_equal(run_of(2, (uint64_t[]){ 1, 70 * M }), 0);
+	/* few, but a large part of the set */
+	assert_int_equal(run_of(2, (uint64_t[]){ 20 * M, 70 * M }), 2);
+	assert_int_equal(run_of(3, (uint64_t[]){ 1, 20 * M, 70 * M }), 3);
+	/* a small set is written anew for eight; of a large one they are put together */
+	assert_int_equal(run_of(8, (uint64_t[]){ K, K, K, K, K, K, K, 500 * K }), 0);
+	assert_int_equal(run_of(9, (uint64_t[]){ K, K, K, K, K, K, K, K, 500 * K }), 9);
+	assert_int_equal(run_of(9, (uint64_t[]){ K, K, K, K, K, K, K, K, 70 * M }), 8);
+	/* what is larger by far stays, until there is more to put with it */
+	assert_int_equal(run_of(10, (uint64_t[]){ K, K, K, K, K, K, K, K, 100 * K, 70 * M }), 8);
+	assert_int_equal(run_of(9, (uint64_t[]){ K, K, K, K, K, K, K, 100 * K, 70 * M }), 0);
+	assert_int_equal(run_of(10, (uint64_t[]){ K, K, K, K, K, K, K, K, 32 * K, 70 * M }), 9);
+}
+
+/* However many edits there are, few images are looked in, and little is written
+ * anew. */
+static void fold_series(void **state)
+{
+	struct set_image path[IMAGE_DELTA_MAX + 1] = { { .octets = 70000000 } };
+	uint64_t edited = 0, written = 0;
+	unsigned count = 1, most = 1;
+
+	for (unsigned i = 0; i < 100000; i++) {
+		uint64_t octets = 600 + i * 7919 % 400;
+		unsigned run;
+
+		assert_true(count <= IMAGE_DELTA_MAX);
+		memmove(path + 1, path, count++ * sizeof *path);
+		path[0].octets = octets;
+		edited += octets;
+		most = count > most ? count : most;
+		run = catalog_fold_run(path, count);
+		if (!run)
+			continue;
+		octets = 0;
+		for (unsigned k = 0; k < run; k++)
+			octets += path[k].octets;
+		count -= run - 1;
+		memmove(path + 1, path + run, (count - 1) * sizeof *path);
+		path[0].octets = octets;
+		written += octets;
+	}
+	assert_in_range(most, 9, 20);
+	assert_in_range(written / edited, 2, 20);       /* a fold of all every eight edits: 11,000 */
+}
+
 /* After a rollback an edit is of what is served, with that one's counts. */
 static void after_rollback(void **state)
 {
@@ -364,6 +426,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(spanning_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_rollback, setup, teardown),
+		cmocka_unit_test(fold_runs),
+		cmocka_unit_test(fold_series),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
