@@ -54,7 +54,7 @@ struct response_owner compose_node_owner(const struct composer *c, const uint8_t
  * it its RRSIGs. */
 static void adjust(struct composer *c, const struct rrset *s, uint32_t begin, uint32_t end)
 {
-	if (s->type == TYPE_SOA && begin < end && !c->zone->serial_fixed)
+	if (s->type == TYPE_SOA && end <= c->response.size && end - begin >= RR_HEAD + SOA_TAIL && !c->zone->serial_fixed)
 		store_be32(c->response.base + end - SOA_TAIL, c->zone->served_serial);
 	else if ((s->type == TYPE_NSEC || s->type == TYPE_NSEC3) && compose_apex(c))
 		response_cap_ttl(&c->response, begin, c->response.size, c->negative_ttl);
@@ -69,7 +69,7 @@ static bool add_pointed(struct composer *c, enum response_section section, const
 	struct response_rrs rrs = { .wire = s->wire, .size = s->wire_size, .count = s->count,
 		.patch = s->patch, .patches = s->patches };
 
-	if (sigs) {
+	if (sigs && s->sig_count) {
 		rrs.size += s->sigs_size;
 		rrs.count += s->sig_count;
 	}
@@ -149,17 +149,32 @@ static bool add_answer(struct composer *c, const struct rrset *s, const struct r
 
 /* ---- addresses of targets ---------------------------------------------------- */
 
+#define NO_LABELS SIZE_MAX
+
+/* The octets of labels in rdata at offset at of an RRset's wire, before the
+ * pointer to the apex, or the root, that ends them; NO_LABELS where the octets
+ * are not a name, as the store is not trusted. */
+static size_t labels_at(const struct rrset *s, size_t at)
+{
+	const uint8_t *p = s->wire;
+	size_t size = 0;
+
+	while (at + size < s->wire_size && p[at + size] && p[at + size] < 0x40)
+		size += (size_t)p[at + size] + 1;
+	if (at + size >= s->wire_size || (p[at + size] && p[at + size] < 0xc0) || size >= NAME_MAX_SIZE)
+		return NO_LABELS;
+	return size;
+}
+
 /* The labels above the apex of a target in rdata: they end in a pointer to
  * the apex, or the name is spelled out. */
-static size_t target_labels(const struct composer *c, const uint8_t *p)
+static size_t target_labels(const struct composer *c, const struct rrset *s, size_t at)
 {
-	size_t at = 0;
+	size_t size = labels_at(s, at);
 
-	while (p[at] && p[at] < 0xc0)
-		at += (size_t)p[at] + 1;
-	if (p[at])
-		return at;
-	return at + 1 > c->view->apex_size ? at + 1 - c->view->apex_size : 0;
+	if (size == NO_LABELS || s->wire[at + size])
+		return size;
+	return size + 1 > c->view->apex_size ? size + 1 - c->view->apex_size : 0;
 }
 
 static struct response_owner target_owner(const struct composer *c, const struct compose_targets *t, unsigned i, size_t size)
@@ -217,11 +232,14 @@ static void add_targets(struct composer *c, const struct compose_targets *t, con
 	bool glue = cut || t->rrset.type == TYPE_NS;
 
 	for (unsigned i = 0; i < t->rrset.targets && !c->full; i++) {
-		const uint8_t *labels = t->rrset.wire + rrset_target(&t->rrset, i);
-		size_t size = target_labels(c, labels);
+		uint16_t at = rrset_target(&t->rrset, i);
+		const uint8_t *labels = t->rrset.wire + at;
+		size_t size = target_labels(c, &t->rrset, at);
 		struct response_owner owner;
 		struct found f;
 
+		if (size == NO_LABELS)
+			continue;
 		if (cut && in_domain != (cut->size <= size && name_is_at_or_below(labels, size, cut->labels, cut->size)))
 			continue;
 		f = find_relative(c->view, c->apex_hash, labels, size);
@@ -338,16 +356,12 @@ static enum step go_on(struct composer *c, const uint8_t *wire, size_t size, uin
 /* The name in rdata at offset at of an RRset's wire, spelled out. */
 static size_t spell_target(const struct composer *c, const struct rrset *s, size_t at, uint8_t out[NAME_MAX_SIZE])
 {
-	size_t size = 0;
+	size_t size = labels_at(s, at);
 	const uint8_t *p = s->wire;
 
-	while (at + size < s->wire_size && p[at + size] && p[at + size] < 0xc0)
-		size += (size_t)p[at + size] + 1;
-	if (at + size >= s->wire_size)
+	if (size == NO_LABELS)
 		return 0;
 	if (!p[at + size]) {
-		if (size + 1 > NAME_MAX_SIZE)
-			return 0;
 		memcpy(out, p + at, size + 1);
 		return size + 1;
 	}

@@ -115,8 +115,12 @@ struct found find_relative(const struct view *view, uint64_t apex_hash, const ui
 	unsigned n = 0;
 
 	name_lower(lower, labels, size);
-	for (size_t i = 0; i < size; i += (size_t)lower[i] + 1)
+	for (size_t i = 0, next; i < size; i = next) {
+		next = i + lower[i] + 1;
+		if (next > size)
+			return (struct found){ .node = NULL };
 		at[n++] = (uint8_t)i;
+	}
 	while (n)
 		hash = name_hash_label(hash, lower + at[--n]);
 	return view_find(view, hash, lower, size);

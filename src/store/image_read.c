@@ -61,7 +61,7 @@ static inline const uint8_t *whole(struct image *image)
 	struct chunk *c = &image->one.whole;
 
 	if (__builtin_expect(!chunk_holds(image, c), 0) && (!chunk_fetch(image, c, PART_HEADER, 0) || c->size < image->one.end))
-		return NULL;
+		c->p = NULL;
 	return c->p;
 }
 
@@ -472,7 +472,7 @@ static inline bool entry_read(struct image *image, const uint8_t *node, uint16_t
 {
 	uint32_t far;
 
-	return node_rrset(node, entry, s, &far) && (!far || far_rrset(image, far, s));
+	return node_rrset(node, entry, s, &far) && (!far || far_rrset(image, far, s)) && s->count && s->wire_size >= RR_FIXED_SIZE;
 }
 
 bool image_rrset(struct image *image, const uint8_t *node, uint16_t type, struct rrset *set)

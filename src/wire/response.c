@@ -41,29 +41,39 @@ uint32_t response_rrs_size(const struct response *r, const struct response_rrs *
 	return rrs->size + full * owner->size;
 }
 
+/* The RRs come from a store that may be damaged: they and their patches are
+ * taken as far as they lie within the octets that there was room for. */
 static void patch_apex(const struct response *r, const struct response_rrs *rrs, uint8_t *out)
 {
-	for (unsigned i = 0; i < rrs->patches; i++)
-		store_be16(out + load_le16(rrs->patch + 2 * i), POINTER | r->apex_at);
+	for (unsigned i = 0; i < rrs->patches; i++) {
+		uint16_t at = load_le16(rrs->patch + 2 * i);
+
+		if (at + 2u <= rrs->size)
+			store_be16(out + at, POINTER | r->apex_at);
+	}
 }
 
-static size_t rr_size(const uint8_t *rr)
+/* 0: no whole RR is left. */
+static size_t rr_size(const uint8_t *rr, const uint8_t *end)
 {
-	return 2 + RR_FIXED + (size_t)load_be16(rr + 2 + 8);
+	size_t size;
+
+	if (end - rr < 2 + RR_FIXED)
+		return 0;
+	size = 2 + RR_FIXED + (size_t)load_be16(rr + 2 + 8);
+	return size <= (size_t)(end - rr) ? size : 0;
 }
 
 /* The way of nearly all answers: one copy, then two octets here and there. */
 static void add_pointed(struct response *r, const struct response_rrs *rrs, uint16_t owner_at)
 {
-	uint8_t *out = r->base + r->size;
+	uint8_t *out = r->base + r->size, *end = out + rrs->size;
 
 	memcpy(out, rrs->wire, rrs->size);
 	patch_apex(r, rrs, out);
 	if (owner_at != DNS_HEADER_SIZE)
-		for (unsigned i = 0; i < rrs->count; i++) {
+		for (size_t size; (size = rr_size(out, end)); out += size)
 			store_be16(out, POINTER | owner_at);
-			out += rr_size(out);
-		}
 	r->size += rrs->size;
 }
 
@@ -80,19 +90,25 @@ static uint8_t *put_owner(const struct response *r, uint8_t *out, const struct r
 
 static void add_spelled(struct response *r, const struct response_rrs *rrs, struct response_owner owner)
 {
-	const uint8_t *in = rrs->wire;
+	const uint8_t *in = rrs->wire, *end = in + rrs->size;
 	unsigned patch = 0;
+	size_t size;
 
-	for (unsigned i = 0; i < rrs->count; i++) {
+	for (unsigned i = 0; i < rrs->count && (size = rr_size(in, end)); i++) {
 		uint32_t begin = r->size;
-		uint16_t from = (uint16_t)(in - rrs->wire);
-		size_t size = rr_size(in);
+		size_t from = (size_t)(in - rrs->wire);
 		uint8_t *out = put_owner(r, r->base + begin, &owner);
 
 		memcpy(out, in + 2, size - 2);
 		/* Patches are sorted; each belongs to the RR that it lies in. */
-		for (; patch < rrs->patches && load_le16(rrs->patch + 2 * patch) < from + size; patch++)
-			store_be16(out - 2 + (load_le16(rrs->patch + 2 * patch) - from), POINTER | r->apex_at);
+		for (; patch < rrs->patches; patch++) {
+			uint16_t at = load_le16(rrs->patch + 2 * patch);
+
+			if (at >= from + size)
+				break;
+			if (at >= from + 2 && at + 2u <= from + size)
+				store_be16(out - 2 + (at - from), POINTER | r->apex_at);
+		}
 		r->size = (uint32_t)(out + size - 2 - r->base);
 		if (!owner.at && begin <= RESPONSE_POINTER_MAX)
 			owner.at = (uint16_t)begin;
