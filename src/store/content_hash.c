@@ -118,7 +118,7 @@ static void sink_rrset(struct sink *s, const uint8_t *owner, size_t owner_size, 
 	}
 }
 
-void content_hash_records(struct content_hash *out, const uint8_t *owner, size_t owner_size,
+static void content_hash_records(struct content_hash *out, const uint8_t *owner, size_t owner_size,
 	uint16_t type, uint32_t ttl, const struct build_record *r, uint32_t count)
 {
 	uint16_t order[RRSET_MAX_RECORDS];

@@ -225,7 +225,8 @@ void image_frames_end(struct image_frames *);
  * content hash. Feed the header first (if packed that is the whole value, and
  * no chunk follows), then all chunks in the order of parts and numbers, each
  * from a private copy; finish tells whether it is whole. Memory: a third of
- * an octet a name. Errors: ERR_CORRUPT. */
+ * an octet a name. Errors: ERR_CORRUPT, ERR_VERSION; ERR_NOMEM, or of the system,
+ * where it could not be looked at. */
 struct image_check;
 struct image_check *image_check_new(const uint8_t *header, size_t size, uint64_t hash_key, struct err *);
 int image_check_chunk(struct image_check *, enum image_part, uint32_t number, const uint8_t *chunk, size_t size, struct err *);

@@ -38,7 +38,7 @@ struct image_check {
 	size_t rdata_size;
 	struct build_record *records;   /* 2 × RRSET_MAX_RECORDS */
 	uint8_t *far[FAR_MAX];          /* blobs that await their node */
-	uint32_t far_size[FAR_MAX], far_chunk[FAR_MAX];
+	uint32_t far_size[FAR_MAX];
 	unsigned far_count, far_used;
 	uint64_t rrsets, record_count;
 	struct content_hash content;
@@ -357,7 +357,7 @@ static int check_node(struct image_check *c, enum stream_kind kind, const uint8_
 
 /* ---- data chunks --------------------------------------------------------- */
 
-static int take_far(struct image_check *c, uint32_t number, const uint8_t *chunk, size_t size, struct err *err)
+static int take_far(struct image_check *c, const uint8_t *chunk, size_t size, struct err *err)
 {
 	size_t blob = size - DATA_HEADER_SIZE;
 
@@ -367,8 +367,7 @@ static int take_far(struct image_check *c, uint32_t number, const uint8_t *chunk
 	if (!c->far[c->far_count])
 		return err_set(err, ERR_NOMEM, "no memory to check an image");
 	memcpy(c->far[c->far_count], chunk + DATA_HEADER_SIZE, blob);
-	c->far_size[c->far_count] = (uint32_t)blob;
-	c->far_chunk[c->far_count++] = number;
+	c->far_size[c->far_count++] = (uint32_t)blob;
 	return 0;
 }
 
@@ -393,7 +392,7 @@ static int check_data(struct image_check *c, uint32_t number, const uint8_t *chu
 	c->data_end = ((uint64_t)number << 16) + size;
 	kind = data_kind(chunk);
 	if (kind == STREAM_FAR)
-		return take_far(c, number, chunk, size, err);
+		return take_far(c, chunk, size, err);
 	if (kind >= STREAM_FAR)
 		return image_corrupt(err, "a data chunk of an unknown kind");
 	s = &c->stream[kind];

@@ -17,7 +17,7 @@
 
 enum { HEADER_DELTA = 1, HEADER_PACKED = 2 };
 #define NO_CHUNK UINT32_MAX
-enum stream_kind { STREAM_NAMES, STREAM_NSEC3, STREAM_FAR, STREAM_COUNT };
+enum stream_kind { STREAM_NAMES, STREAM_NSEC3, STREAM_FAR };
 
 struct image_layout {           /* what a reader needs beside the public header */
 	struct image_header header;

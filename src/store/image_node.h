@@ -65,9 +65,4 @@ int node_fit(struct node_draft *, struct err *);
  * hold what lies far. */
 void node_encode(uint8_t *n, const struct node_draft *, uint32_t far_chunk);
 
-/* What the content hash takes: one RRset or the signatures over it. */
-struct content_hash;
-void content_hash_records(struct content_hash *, const uint8_t *owner, size_t owner_size,
-	uint16_t type, uint32_t ttl, const struct build_record *, uint32_t count);
-
 #endif
