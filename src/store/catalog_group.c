@@ -223,8 +223,13 @@ static int first_members(struct catalog_txn *t, uint64_t group, uint64_t *ids, i
 	if (table_cursor(t, T_MEMBER, &cursor, err))
 		return -1;
 	for (rc = prefix_first(t, cursor, prefix, 8, &key, &value, err); rc == 1 && n < max;
-	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err))
+	     rc = prefix_next(t, cursor, prefix, 8, &key, &value, err)) {
+		if (key.mv_size < 16) {
+			rc = err_set(err, ERR_CORRUPT, "a key of the catalog is too short; run fsck");
+			break;
+		}
 		ids[n++] = load_be64((const uint8_t *)key.mv_data + 8);
+	}
 	mdb_cursor_close(cursor);
 	return rc < 0 ? -1 : n;
 }

@@ -167,7 +167,7 @@ static int gather_member(void *arg, const struct history_member *member)
 static int gather_members(struct catalog_txn *t, const struct history_row *row, struct member_list *list, struct err *err)
 {
 	*list = (struct member_list){ .capacity = row->members };
-	list->member = malloc((row->members + 1) * sizeof *list->member);
+	list->member = malloc(((size_t)row->members + 1) * sizeof *list->member);
 	if (!list->member)
 		return err_set(err, ERR_NOMEM, "no memory for the %u members of a switch", row->members);
 	if (catalog_history_members(t, row->id, gather_member, list, err)) {

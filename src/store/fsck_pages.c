@@ -290,7 +290,9 @@ static int walk_page(struct pages *p, struct tree *tree, uint64_t number, unsign
 	if (claim(p, tree, number, 1, "a page of the tree"))
 		return -1;
 	page = malloc(p->size);
-	rc = !page || read_page(p, tree, number, page, p->size) || check_head(p, tree, number, page, level) ||
+	if (!page)
+		return bad(p, tree, number, "no memory to look at it");
+	rc = read_page(p, tree, number, page, p->size) || check_head(p, tree, number, page, level) ||
 		walk_nodes(p, tree, number, page, level) ? -1 : 0;
 	free(page);
 	return rc;
@@ -306,8 +308,11 @@ static int walk(struct pages *p, enum tree_kind kind, const char *name, const st
 	if (row->root == LMDB_NO_PAGE && !row->depth && !row->entries)
 		return 0;
 	tree = calloc(1, sizeof *tree);
-	if (!tree)
+	if (!tree) {
+		p->told++;
+		fsck_say(p->f, "%s: no memory to look at %s", p->path, name);
 		return -1;
+	}
 	*tree = (struct tree){ .kind = kind, .name = name, .depth = row->depth };
 	if (!row->depth || row->depth > DEPTH_MAX)
 		bad(p, tree, row->root, "a tree of %u levels", row->depth);

@@ -4,8 +4,8 @@
  * machine nothing is in it. A worker that meets such a page waits for the
  * disk, and all that it would have answered waits with it. So whatever is
  * answered from, or may be at the next command, is looked through again and
- * again, and what is missing is asked for: without waiting, and without
- * reading it here.
+ * again, and what is missing is asked for without waiting. (What leads there,
+ * and packed images, lie in pages of LMDB's trees: these the writer reads.)
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -27,17 +27,17 @@ struct walk {
 };
 
 /* Does the whole store fit into half of the memory? */
-static bool all_fit(struct store_writer *w, uint64_t octets)
+static bool all_fit(uint64_t octets)
 {
 	long pages = sysconf(_SC_PHYS_PAGES);
 
-	return pages > 0 && octets / w->images.page_size < (uint64_t)pages / 2;
+	return pages > 0 && octets / (size_t)sysconf(_SC_PAGESIZE) < (uint64_t)pages / 2;
 }
 
 /* Asks for the pages of a value, if one of them is absent. Octets asked for. */
-static size_t ask_for(const struct store_writer *w, const MDB_val *value)
+static size_t ask_for(const MDB_val *value)
 {
-	size_t page = w->images.page_size;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);    /* the kernel's; LMDB's may be smaller */
 	uintptr_t begin = (uintptr_t)value->mv_data & ~(page - 1);
 	size_t size = ((uintptr_t)value->mv_data + value->mv_size - begin + page - 1) & ~(page - 1);
 	unsigned char present[PAGES_MAX];
@@ -68,7 +68,7 @@ static int look_through_image(struct walk *k, uint64_t image, int64_t until)
 			warm->number = load_be32((const uint8_t *)key.mv_data + 9);
 			return 1;
 		}
-		warm->asked += ask_for(k->w, &value);
+		warm->asked += ask_for(&value);
 		rc = mdb_cursor_get(k->chunks, &key, &value, MDB_NEXT);
 	}
 	warm->part = 0;
@@ -86,19 +86,19 @@ static bool worth_it(struct walk *k, const struct set_row *set)
 	return k->warm->all || (catalog_zone_by_id(&k->catalog, set->zone, &zone, &ignored) == 0 && zone.live.set == set->id);
 }
 
-/* The set at the cursor; 1: not all of it yet. */
-static int look_through_set(struct walk *k, const MDB_val *row, int64_t until, struct err *err)
+/* The set at the cursor; false: not all of it yet. One whose row is damaged is
+ * passed over, so that the others are looked through: fsck tells of it. */
+static bool look_through_set(struct walk *k, const MDB_val *row, int64_t until)
 {
+	struct err ignored = ERR_INIT;
 	struct set_row set;
 
-	if (row_get_set(&set, row->mv_data, row->mv_size, err))
-		return -1;
-	if (!worth_it(k, &set))
-		return 0;
+	if (row_get_set(&set, row->mv_data, row->mv_size, &ignored) || !worth_it(k, &set))
+		return true;
 	for (; k->warm->image < set.images; k->warm->image++)
 		if (look_through_image(k, set.image[k->warm->image].image, until))
-			return 1;
-	return 0;
+			return false;
+	return true;
 }
 
 static int look_through(struct walk *k, int64_t until, struct err *err)
@@ -111,7 +111,6 @@ static int look_through(struct walk *k, int64_t until, struct err *err)
 	rc = mdb_cursor_get(k->sets, &key, &row, MDB_SET_RANGE);
 	for (unsigned n = 0; rc == 0 && key.mv_size == 8; n++) {
 		uint64_t set = load_be64(key.mv_data);
-		int more;
 
 		if (set != k->warm->set) {
 			k->warm->set = set;
@@ -121,9 +120,8 @@ static int look_through(struct walk *k, int64_t until, struct err *err)
 			if (n == LOOK_MAX || clock_boot_us() > until)
 				return 1;
 		}
-		more = look_through_set(k, &row, until, err);
-		if (more)
-			return more;
+		if (!look_through_set(k, &row, until))
+			return 1;
 		rc = mdb_cursor_get(k->sets, &key, &row, MDB_NEXT);
 	}
 	return rc == 0 || rc == MDB_NOTFOUND ? 0 : env_error(err, rc, &k->w->catalog, "cannot read the sets");
@@ -137,7 +135,7 @@ static int with_cursors(struct walk *k, MDB_txn *images, int64_t until, struct e
 	if (!k->warm->set) {
 		if (env_space(&k->w->images, images, &used, &left, err))
 			return -1;
-		k->warm->all = all_fit(k->w, used);
+		k->warm->all = all_fit(used);
 	}
 	rc = mdb_cursor_open(k->catalog.txn, k->w->catalog.dbi[T_SET], &k->sets);
 	if (rc)

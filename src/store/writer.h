@@ -47,8 +47,9 @@ int store_orphans_step(struct store_writer *, uint64_t *cursor, unsigned *delete
 
 /* Has the kernel read ahead what of the ready sets is not in memory (where they
  * do not fit into half of it: of the live sets). One round, in steps of about
- * slice_us; waits for no disk. Begins with zeros. 1: more, 0: the round is
- * over, asked then tells how many octets were missing; -1. */
+ * slice_us; waits for the disk only where LMDB's own trees are. Begins with
+ * zeros. 1: more, 0: the round is over, asked then tells how many octets were
+ * missing; -1. */
 struct store_warm {
 	uint64_t set;                       /* the one at hand, */
 	unsigned image, part;               /* how far in it */
