@@ -176,23 +176,25 @@ bool response_add_rdata(struct response *r, enum response_section section, uint1
 	return true;
 }
 
-size_t response_owner_size(const uint8_t *rr)
+/* Where the owner at `at` ends; end: not before that. */
+static uint32_t skip_owner(const struct response *r, uint32_t at, uint32_t end)
 {
-	size_t at = 0;
-
-	while (rr[at] && rr[at] < 0xc0)
-		at += (size_t)rr[at] + 1;
-	return at + (rr[at] ? 2 : 1);
+	while (at < end && r->base[at] && r->base[at] < 0xc0)
+		at += r->base[at] + 1u;
+	return at < end ? at + (r->base[at] ? 2 : 1) : end;
 }
 
 void response_cap_ttl(struct response *r, uint32_t from, uint32_t to, uint32_t ttl)
 {
-	while (from < to) {
-		uint8_t *fixed = r->base + from + response_owner_size(r->base + from);
+	for (;;) {
+		uint32_t at = skip_owner(r, from, to);
+		uint8_t *fixed = r->base + at;
 
+		if (at >= to || to - at < RR_FIXED)
+			return;
 		if (load_be32(fixed + 4) > ttl)
 			store_be32(fixed + 4, ttl);
-		from = (uint32_t)(fixed + RR_FIXED + load_be16(fixed + 8) - r->base);
+		from = at + RR_FIXED + load_be16(fixed + 8);
 	}
 }
 

@@ -80,7 +80,4 @@ void response_cap_ttl(struct response *, uint32_t from, uint32_t to, uint32_t tt
 /* Header and OPT; returns the size of the message. */
 uint32_t response_finish(struct response *);
 
-/* The octets of the owner of a RR in the message. */
-size_t response_owner_size(const uint8_t *rr);
-
 #endif
