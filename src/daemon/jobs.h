@@ -38,7 +38,7 @@ struct job_kind {
 	const char *writer;             /* the writer's command for what is made; NULL: nothing is */
 	bool files;                     /* the client is asked for files */
 	bool changes_set;               /* one after the other for each zone */
-	bool stays;                     /* its loader may be kept for the caller's next change of the zone */
+	bool stays;                     /* its loader may be kept for the next: see jobs_kept.c */
 	bool pauses_deletions;
 	bool checks_store;              /* from end to end: "problems" is empty where it is sound */
 	bool without_writer;            /* … but where there is none it begins all the same */

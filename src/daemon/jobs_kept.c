@@ -3,7 +3,8 @@
  * a zone one by one (an API, a certificate robot) would else pay for a new
  * process each time, ten times the work itself. One is kept for its zone and
  * its caller only: what one caller's text may have done to it reaches nobody
- * else's change.
+ * else's change. So is one that folds what they changed; it meets no text, and
+ * folds for all zones, and does nothing else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define KEPT_MAX     8
 #define KEPT_SECONDS 2
+#define NOBODY       UINT64_MAX /* the writer wished for it */
 
 struct kept {
 	TAILQ_ENTRY(kept) link;
@@ -63,7 +65,7 @@ static unsigned count(const struct jobs *jobs)
 
 static uint64_t caller(const struct job *job)
 {
-	return json_number(job->who, "uid");
+	return job->who ? json_number(job->who, "uid") : NOBODY;
 }
 
 void kept_put(struct job *job)

@@ -228,7 +228,7 @@ const struct job_kind job_kinds[] = {
 	{ .name = "record", .lane = LANE_CHANGE, .target = target_change, .label = { "set" }, .writer = "edit-in", .changes_set = true,
 	  .stays = true },
 	{ .name = "edit", .lane = LANE_CHANGE, .target = target_change, .label = { "set" }, .writer = "edit-in", .changes_set = true },
-	{ .name = "fold", .lane = LANE_CHANGE, .label = { "set" }, .writer = "fold-in" },
+	{ .name = "fold", .lane = LANE_CHANGE, .label = { "set" }, .writer = "fold-in", .stays = true },
 	{ .name = "export", .lane = LANE_READ, .label = { "zone", "set" } },
 	{ .name = "diff", .lane = LANE_READ, .label = { "to" } },
 	{ .name = "check", .lane = LANE_READ, .label = { "set" } },

@@ -410,8 +410,10 @@ int job_fold(struct loader *l, struct err *err)
 	unsigned count, run;
 	int status;
 
-	if (snapshot_begin(l->reader, err) < 0 ||
-	    catalog_set(snapshot_catalog(l->reader), json_number(l->request, "set_id"), &set, err) < 0 ||
+	if (snapshot_begin(l->reader, err) < 0)
+		return -1;
+	l->in_snapshot = true;
+	if (catalog_set(snapshot_catalog(l->reader), json_number(l->request, "set_id"), &set, err) < 0 ||
 	    catalog_set_path(&set, set.edition, path, &count, err) < 0)
 		return -1;
 	run = catalog_fold_run(path, count);
