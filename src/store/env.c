@@ -278,6 +278,9 @@ int env_open_write(struct store_env *env, const char *dir, bool images, uint64_t
 
 void env_close(struct store_env *env)
 {
+	if (env->look)
+		mdb_txn_abort(env->look);
+	env->look = NULL;
 	if (env->env)
 		mdb_env_close(env->env);
 	env->env = NULL;
@@ -310,6 +313,35 @@ int env_renew(struct store_env *env, MDB_txn *txn, bool *remapped, struct err *e
 	if (rc == MDB_MAP_RESIZED && !(rc = adopt_map(env, remapped)))
 		rc = mdb_txn_renew(txn);
 	return rc ? env_error(err, rc, env, "cannot begin a snapshot") : 0;
+}
+
+int env_begin_look(struct store_env *env, MDB_txn **txn, struct err *err)
+{
+	bool remapped = false;
+	int rc;
+
+	if (env->looking || !env->look)
+		rc = env_begin_read(env, txn, &remapped, err);
+	else
+		rc = env_renew(env, *txn = env->look, &remapped, err);
+	if (rc) {
+		*txn = NULL;
+		return -1;
+	}
+	if (!env->look)
+		env->look = *txn;
+	env->looking = true;
+	return 0;
+}
+
+void env_end_look(struct store_env *env, MDB_txn *txn)
+{
+	if (txn != env->look) {
+		mdb_txn_abort(txn);
+		return;
+	}
+	mdb_txn_reset(txn);
+	env->looking = false;
 }
 
 struct reader_search { long pid; bool found; };

@@ -57,6 +57,8 @@ struct store_env {
 	uint64_t last_txn;      /* of the last committed write transaction */
 	uint64_t allocated;     /* the file is allocated up to here */
 	bool no_fallocate;      /* the file system cannot: nothing can be promised */
+	MDB_txn *look;          /* kept for env_begin_look; reset, if not looking */
+	bool looking;
 };
 
 /* Always -1; what: "cannot read the zone table", … */
@@ -75,6 +77,11 @@ void env_close(struct store_env *env);
  * pointers into the old one are void). */
 int env_begin_read(struct store_env *env, MDB_txn **txn, bool *remapped, struct err *err);
 int env_renew(struct store_env *env, MDB_txn *txn, bool *remapped, struct err *err);
+/* The same, out of one that the environment keeps, for those that look often:
+ * after the first it takes no lock of LMDB's, and so waits for nobody. Ended by
+ * env_end_look. */
+int env_begin_look(struct store_env *env, MDB_txn **txn, struct err *err);
+void env_end_look(struct store_env *env, MDB_txn *txn);
 /* Is the process's snapshot in LMDB's reader table? Else pages would be reused
  * under it. */
 int env_check_reader(struct store_env *env, struct err *err);

@@ -158,10 +158,9 @@ int store_warm_step(struct store_writer *w, struct store_warm *warm, int64_t sli
 	MDB_txn *images;
 	int rc;
 
-	if (writer_begin_read(w, &k.catalog.txn, &images, err))
+	if (writer_begin_look(w, &k.catalog.txn, &images, err))
 		return -1;
 	rc = with_cursors(&k, images, until, err);
-	mdb_txn_abort(images);
-	mdb_txn_abort(k.catalog.txn);
+	writer_end_look(w, k.catalog.txn, images);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "store/writer_internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,12 @@ static int create_catalog(struct store_writer *w, struct err *err)
 static int read_catalog_meta(struct store_writer *w, struct meta_row *meta, struct err *err)
 {
 	struct catalog_txn t = { .env = &w->catalog };
-	bool remapped = false;
 	int rc;
 
-	if (env_begin_read(t.env, &t.txn, &remapped, err))
+	if (env_begin_look(t.env, &t.txn, err))
 		return -1;
 	rc = catalog_read_meta(&t, err);
-	mdb_txn_abort(t.txn);
+	env_end_look(t.env, t.txn);
 	*meta = t.meta;
 	return rc;
 }
@@ -96,11 +96,10 @@ static int last_chunk_image(struct store_writer *w, uint64_t *id, struct err *er
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	MDB_txn *txn;
-	bool remapped = false;
 	int rc;
 
 	*id = 0;
-	if (env_begin_read(&w->images, &txn, &remapped, err))
+	if (env_begin_look(&w->images, &txn, err))
 		return -1;
 	rc = mdb_cursor_open(txn, w->images.dbi[T_CHUNK], &cursor);
 	if (rc == 0) {
@@ -109,7 +108,7 @@ static int last_chunk_image(struct store_writer *w, uint64_t *id, struct err *er
 			*id = load_be64(key.mv_data);
 		mdb_cursor_close(cursor);
 	}
-	mdb_txn_abort(txn);
+	env_end_look(&w->images, txn);
 	return rc && rc != MDB_NOTFOUND ? env_error(err, rc, &w->images, "cannot read the images") : 0;
 }
 
@@ -151,6 +150,26 @@ static int open_both(struct store_writer *w, const struct store_options *o, stru
 	return found ? 0 : env_side_file_write(o->dir, err);
 }
 
+static void clear_stale_readers(struct store_writer *w)
+{
+	int dead;
+
+	mdb_reader_check(w->catalog.env, &dead);
+	mdb_reader_check(w->images.env, &dead);
+}
+
+static void *clear_until_done(void *arg)
+{
+	struct store_writer *w = arg;
+	unsigned wanted;
+
+	do {
+		wanted = atomic_load(&w->stale_wanted);
+		clear_stale_readers(w);
+	} while (atomic_fetch_sub(&w->stale_wanted, wanted) != wanted);
+	return NULL;
+}
+
 int store_writer_open(struct store_writer **out, const struct store_options *o, struct err *err)
 {
 	struct store_writer *w = calloc(1, sizeof *w);
@@ -174,7 +193,7 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 		store_writer_close(w);
 		return -1;
 	}
-	store_writer_clear_stale_readers(w);
+	clear_stale_readers(w);
 	/* a full disk is no reason not to serve */
 	if (env_reserve(&w->catalog, 0, &no_reserve) || env_reserve(&w->images, 0, &no_reserve))
 		log_warning("the store's reserve could not be made: %s", no_reserve.message);
@@ -184,8 +203,8 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 
 void store_writer_close(struct store_writer *w)
 {
-	if (!w)
-		return;
+	if (!w || atomic_load(&w->stale_wanted))
+		return;         /* a thread that waits in LMDB needs the environments for as long as the process lives */
 	env_close(&w->catalog);
 	env_close(&w->images);
 	free(w);
@@ -193,10 +212,16 @@ void store_writer_close(struct store_writer *w)
 
 void store_writer_clear_stale_readers(struct store_writer *w)
 {
-	int dead;
+	pthread_t thread;
 
-	mdb_reader_check(w->catalog.env, &dead);
-	mdb_reader_check(w->images.env, &dead);
+	if (atomic_fetch_add(&w->stale_wanted, 1))
+		return;
+	if (pthread_create(&thread, NULL, clear_until_done, w) == 0) {
+		pthread_detach(thread);
+	} else {
+		log_warning("no thread to clear the reader table of the dead: it is done when the next process has died");
+		atomic_store(&w->stale_wanted, 0);
+	}
 }
 
 uint64_t store_writer_hash_key(struct store_writer *w)
@@ -209,14 +234,13 @@ uint64_t store_writer_hash_key(struct store_writer *w)
 /* LMDB shows its freelist to read-only transactions alone. */
 static int count_free(struct store_env *env, uint64_t *used, uint64_t *left, struct err *err)
 {
-	bool remapped = false;
 	MDB_txn *txn;
 	int rc;
 
-	if (env_begin_read(env, &txn, &remapped, err))
+	if (env_begin_look(env, &txn, err))
 		return -1;
 	rc = env_space(env, txn, used, left, err);
-	mdb_txn_abort(txn);
+	env_end_look(env, txn);
 	return rc;
 }
 
@@ -324,16 +348,20 @@ int store_image_delete_step(struct store_writer *w, uint64_t image, int64_t slic
 	return writer_images_commit(w, txn, err) ? -1 : rc;
 }
 
-int writer_begin_read(struct store_writer *w, MDB_txn **catalog, MDB_txn **images, struct err *err)
+int writer_begin_look(struct store_writer *w, MDB_txn **catalog, MDB_txn **images, struct err *err)
 {
-	bool remapped = false;
-
-	if (env_begin_read(&w->catalog, catalog, &remapped, err))
+	if (env_begin_look(&w->catalog, catalog, err))
 		return -1;
-	if (env_begin_read(&w->images, images, &remapped, err) == 0)
+	if (env_begin_look(&w->images, images, err) == 0)
 		return 0;
-	mdb_txn_abort(*catalog);
+	env_end_look(&w->catalog, *catalog);
 	return -1;
+}
+
+void writer_end_look(struct store_writer *w, MDB_txn *catalog, MDB_txn *images)
+{
+	env_end_look(&w->images, images);
+	env_end_look(&w->catalog, catalog);
 }
 
 /* ---- orphans ---------------------------------------------------------------------- */
@@ -405,7 +433,7 @@ static int look_for_orphan(struct store_writer *w, uint64_t *cursor, uint64_t *o
 	MDB_txn *txn;
 	int rc;
 
-	if (writer_begin_read(w, &t.txn, &txn, err))
+	if (writer_begin_look(w, &t.txn, &txn, err))
 		return -1;
 	rc = mdb_cursor_open(txn, w->images.dbi[T_CHUNK], &images);
 	if (rc) {
@@ -414,8 +442,7 @@ static int look_for_orphan(struct store_writer *w, uint64_t *cursor, uint64_t *o
 		rc = find_orphan(w, &t, images, cursor, orphan, end, err);
 		mdb_cursor_close(images);
 	}
-	mdb_txn_abort(txn);
-	mdb_txn_abort(t.txn);
+	writer_end_look(w, t.txn, txn);
 	return rc;
 }
 
@@ -457,15 +484,14 @@ static int space_of(struct store_env *env, struct store_space *s, struct err *er
 	struct oldest oldest = { .txn = UINT64_MAX };
 	uint64_t left;
 	MDB_envinfo info;
-	bool remapped = false;
 	struct stat st;
 	MDB_txn *txn;
 	int rc;
 
-	if (env_begin_read(env, &txn, &remapped, err))
+	if (env_begin_look(env, &txn, err))
 		return -1;
 	rc = env_space(env, txn, &s->used, &left, err);
-	mdb_txn_abort(txn);
+	env_end_look(env, txn);
 	if (rc)
 		return -1;
 	mdb_env_info(env->env, &info);

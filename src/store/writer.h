@@ -18,6 +18,9 @@ struct store_options {
  * stale readers, makes the head-room in the files. */
 int store_writer_open(struct store_writer **, const struct store_options *, struct err *);
 void store_writer_close(struct store_writer *);
+/* Frees the places of dead processes in LMDB's reader tables. In a thread: LMDB
+ * does it under the table's lock, and who is stopped while he opens the store
+ * holds that. */
 void store_writer_clear_stale_readers(struct store_writer *);
 uint64_t store_writer_hash_key(struct store_writer *);
 

@@ -2,6 +2,8 @@
 #ifndef STORE_WRITER_INTERNAL_H
 #define STORE_WRITER_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "store/catalog_rows.h"
 #include "store/env.h"
 #include "store/writer.h"
@@ -17,6 +19,7 @@ struct store_writer {
 	uint64_t last_image;        /* highest id ever seen or drawn: a draw that was not committed is not drawn again */
 	uint64_t last_image_at_open; /* orphans are looked for up to here */
 	bool broken;                /* a commit failed other than for space: nothing more is written */
+	atomic_uint stale_wanted;   /* how often the dead readers' places were to be freed; 0: done, and no thread is at it */
 };
 
 #define IMAGES_META_KEY "store"      /* its row holds the id of the store, as in the catalog */
@@ -36,8 +39,8 @@ int writer_images_begin(struct store_writer *, bool bulk, uint64_t need, MDB_txn
 /* The same for the catalog: what a transaction of bulk asks before it begins. */
 int writer_catalog_room(struct store_writer *, struct err *);
 int writer_images_commit(struct store_writer *, MDB_txn *, struct err *);
-/* A look at both environments; both transactions are to be aborted, or none
- * has begun. */
-int writer_begin_read(struct store_writer *, MDB_txn **catalog, MDB_txn **images, struct err *);
+/* A look at both environments, out of their kept transactions. */
+int writer_begin_look(struct store_writer *, MDB_txn **catalog, MDB_txn **images, struct err *);
+void writer_end_look(struct store_writer *, MDB_txn *catalog, MDB_txn *images);
 
 #endif

@@ -8,6 +8,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 import schwenk as s  # noqa: E402
 import contextlib  # noqa: E402
+import ctypes  # noqa: E402
+import mmap  # noqa: E402
 import subprocess  # noqa: E402
 import threading  # noqa: E402
 
@@ -168,6 +170,52 @@ def backup_deletions():
             again()
             broken_off(d, 'backup', drop, again, directory=place, **keys)
         s.wait_until(lambda: len(d.must('sets', zone=ZONE)['sets']) == 2, 10, 'the dropped set to be cleared')
+        d.fsck()
+
+
+@contextlib.contextmanager
+def reader_tables_held(d):
+    """LMDB's locks of both reader tables, as one holds them who is stopped while it opens the store."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    held = []
+    try:
+        for name in ('catalog', 'images'):
+            with open(os.path.join(d.database, name + '.mdb-lock'), 'r+b') as f:
+                table = mmap.mmap(f.fileno(), 0)
+            mutex = ctypes.c_char.from_buffer(table, 8)         # behind magic and format
+            s.equal(libc.pthread_mutex_trylock(ctypes.byref(mutex)), 0, 'the lock of the reader table of ' + name)
+            held.append(mutex)
+        yield
+    finally:
+        for mutex in held:
+            libc.pthread_mutex_unlock(ctypes.byref(mutex))
+
+
+@s.case('who is stopped while it opens the store is waited for by those alone who open it too')
+def opening():
+    with s.Daemon() as d:
+        prepared(d)
+        place = os.path.join(d.dir, 'backup')
+
+        def gone():
+            return d.set(ZONE, 'gone') is None
+
+        def go_on(pid):
+            with reader_tables_held(d):
+                signal(pid, s.signal.SIGKILL)       # its places in the tables are to be freed
+                s.wait_until(lambda: pid not in d.children('loader'), 10, 'the loader to be gone')
+                works(d)
+                d.must('drop', sets=[ZONE + '@gone'])
+                d.must('status')
+                s.wait_until(gone, 10, 'the dropped set to be cleared')
+
+        def again():
+            s.shutil.rmtree(place, ignore_errors=True)
+            s.wait_until(gone, 10, 'the dropped set to be cleared')
+            d.import_set(ZONE + '@gone', s.marked_zone(ZONE, 4, 2000))
+        again()
+        broken_off(d, 'backup', go_on, again, directory=place)
+        d.must('backup', directory=place + '-later', timeout=120)
         d.fsck()
 
 
