@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/large_pages.h"
 #include "store/lmdb_format.h"
 
 static const char *const catalog_table_name[T_CATALOG_COUNT] = {
@@ -416,6 +417,20 @@ int env_commit(struct store_env *env, MDB_txn *txn, struct err *err)
 	return 0;
 }
 
+/* What is soon written comes into large pages. Nothing is read for them: the
+ * file is allocated there, and was never written to. */
+static void prepare_pages(struct store_env *env, int fd, uint64_t used, uint64_t end)
+{
+	end = large_page_up(end + LARGE_PAGE);
+	if (end > env->allocated)
+		end = env->allocated;
+	if (env->prepared < used)
+		env->prepared = used;
+	if (env->prepared < end)
+		large_pages_read(fd, env->prepared, end);
+	env->prepared = large_page_down(end) > env->prepared ? large_page_down(end) : env->prepared;
+}
+
 int env_reserve(struct store_env *env, uint64_t more, struct err *err)
 {
 	MDB_envinfo info;
@@ -425,27 +440,28 @@ int env_reserve(struct store_env *env, uint64_t more, struct err *err)
 	if (env->no_fallocate)
 		return 0;
 	mdb_env_info(env->env, &info);
+	mdb_env_get_fd(env->env, &fd);
 	used = ((uint64_t)info.me_last_pgno + 1) * env->page_size;
-	want = used + more + STORE_RESERVE;
+	want = large_page_up(used + more + STORE_RESERVE);
 	if (want > info.me_mapsize)
 		want = info.me_mapsize;
 	/* in steps, so that most commits find it made */
-	if (env->allocated >= used + more + STORE_RESERVE / 2 || env->allocated >= want)
-		return 0;
-	mdb_env_get_fd(env->env, &fd);
-	/* not posix_fallocate, whose substitute writes to every block */
-	while (fallocate(fd, 0, used, want - used)) {
-		if (errno == EINTR)
-			continue;
-		if (errno == EOPNOTSUPP || errno == ENOSYS) {
-			log_warning("%s: the file system cannot allocate ahead: a full disk would stop switches", env->path);
-			env->no_fallocate = true;
-			return 0;
+	if (env->allocated < used + more + STORE_RESERVE / 2 && env->allocated < want) {
+		/* not posix_fallocate, whose substitute writes to every block */
+		while (fallocate(fd, 0, used, want - used)) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EOPNOTSUPP || errno == ENOSYS) {
+				log_warning("%s: the file system cannot allocate ahead: a full disk would stop switches", env->path);
+				env->no_fallocate = true;
+				return 0;
+			}
+			return err_system(err, "cannot allocate %llu MiB more for %s",
+				(unsigned long long)((want - used) >> 20), env->path);
 		}
-		return err_system(err, "cannot allocate %llu MiB more for %s",
-			(unsigned long long)((want - used) >> 20), env->path);
+		env->allocated = want;
 	}
-	env->allocated = want;
+	prepare_pages(env, fd, used, used + more);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ struct store_env {
 	uint64_t map;           /* octets */
 	uint64_t last_txn;      /* of the last committed write transaction */
 	uint64_t allocated;     /* the file is allocated up to here */
+	uint64_t prepared;      /* pages of the cache are made up to here */
 	bool no_fallocate;      /* the file system cannot: nothing can be promised */
 	MDB_txn *look;          /* kept for env_begin_look; reset, if not looking */
 	bool looking;

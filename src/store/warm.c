@@ -4,8 +4,8 @@
  * machine nothing is in it. A worker that meets such a page waits for the
  * disk, and all that it would have answered waits with it. So whatever is
  * answered from, or may be at the next command, is looked through again and
- * again, and what is missing is asked for without waiting. (What leads there,
- * and packed images, lie in pages of LMDB's trees: these the writer reads.)
+ * again, and what is missing is read in a thread. (What leads there, and packed
+ * images, lie in pages of LMDB's trees: these the writer reads.)
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "store/catalog_internal.h"
+#include "store/lmdb_format.h"
 #include "store/writer_internal.h"
 
 #define PAGES_MAX (CHUNK_STRIDE / 4096 + 1)
@@ -24,6 +25,7 @@ struct walk {
 	struct store_warm *warm;
 	struct catalog_txn catalog;
 	MDB_cursor *sets, *chunks;
+	uintptr_t map;          /* where LMDB has images.mdb in memory */
 };
 
 /* Does the whole store fit into half of the memory? */
@@ -34,22 +36,36 @@ static bool all_fit(uint64_t octets)
 	return pages > 0 && octets / (size_t)sysconf(_SC_PAGESIZE) < (uint64_t)pages / 2;
 }
 
-/* Asks for the pages of a value, if one of them is absent. Octets asked for. */
-static size_t ask_for(const MDB_val *value)
+/* Every page of LMDB's has its number in front. One that must have been read to
+ * come here tells where the file is. */
+static int find_map(struct walk *k, MDB_txn *images, struct err *err)
+{
+	MDB_val key = { .mv_size = strlen(IMAGES_META_KEY), .mv_data = (void *)(uintptr_t)IMAGES_META_KEY }, value;
+	int rc = mdb_get(images, k->w->images.dbi[T_IMAGES_META], &key, &value);
+	uintptr_t page = (uintptr_t)value.mv_data & ~(uintptr_t)(k->w->images.page_size - 1);
+
+	if (rc)
+		return env_error(err, rc, &k->w->images, "cannot read the images' first row");
+	k->map = page - ((const struct lmdb_page *)page)->number * k->w->images.page_size;
+	return 0;
+}
+
+/* Has the pages of a value read, if one of them is absent. false: not now. */
+static bool ask_for(struct walk *k, const MDB_val *value)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);    /* the kernel's; LMDB's may be smaller */
-	uintptr_t begin = (uintptr_t)value->mv_data & ~(page - 1);
-	size_t size = ((uintptr_t)value->mv_data + value->mv_size - begin + page - 1) & ~(page - 1);
+	uintptr_t begin = (uintptr_t)value->mv_data & ~(page - 1), end = (uintptr_t)value->mv_data + value->mv_size;
 	unsigned char present[PAGES_MAX];
-	size_t absent = 0;
+	size_t pages = (end - begin + page - 1) / page, absent = 0;
 
-	if (size / page > PAGES_MAX || mincore((void *)begin, size, present) < 0)
-		return 0;
-	for (size_t i = 0; i < size / page; i++)
+	if (pages > PAGES_MAX || mincore((void *)begin, pages * page, present) < 0)
+		return true;
+	for (size_t i = 0; i < pages; i++)
 		absent += !(present[i] & 1);
-	if (absent)
-		madvise((void *)begin, size, MADV_WILLNEED);
-	return absent * page;
+	if (absent && (!read_ahead_add(&k->w->read_ahead, begin - k->map) || !read_ahead_add(&k->w->read_ahead, end - 1 - k->map)))
+		return false;
+	k->warm->asked += absent * page;
+	return true;
 }
 
 /* The image's chunks from the one behind `from` on; 1: not all of them yet. */
@@ -63,12 +79,11 @@ static int look_through_image(struct walk *k, uint64_t image, int64_t until)
 	chunk_key(first, image, warm->part, warm->number);
 	rc = mdb_cursor_get(k->chunks, &key, &value, MDB_SET_RANGE);
 	for (unsigned n = 0; rc == 0 && key.mv_size == CHUNK_KEY_SIZE && load_be64(key.mv_data) == image; n++) {
-		if (n % 16 == 15 && clock_boot_us() > until) {
+		if ((n % 16 == 15 && clock_boot_us() > until) || !ask_for(k, &value)) {
 			warm->part = ((const uint8_t *)key.mv_data)[8];
 			warm->number = load_be32((const uint8_t *)key.mv_data + 9);
 			return 1;
 		}
-		warm->asked += ask_for(&value);
 		rc = mdb_cursor_get(k->chunks, &key, &value, MDB_NEXT);
 	}
 	warm->part = 0;
@@ -132,10 +147,17 @@ static int with_cursors(struct walk *k, MDB_txn *images, int64_t until, struct e
 	uint64_t used, left;
 	int rc;
 
+	if (find_map(k, images, err) < 0)
+		return -1;
 	if (!k->warm->set) {
 		if (env_space(&k->w->images, images, &used, &left, err))
 			return -1;
 		k->warm->all = all_fit(used);
+		/* else the small pages that the trees come in would keep large ones out */
+		if (k->warm->all) {
+			madvise((void *)k->map, k->w->images.map, MADV_HUGEPAGE);
+			madvise((void *)k->map, k->w->images.map, MADV_RANDOM);
+		}
 	}
 	rc = mdb_cursor_open(k->catalog.txn, k->w->catalog.dbi[T_SET], &k->sets);
 	if (rc)
@@ -155,12 +177,17 @@ int store_warm_step(struct store_writer *w, struct store_warm *warm, int64_t sli
 {
 	struct walk k = { .w = w, .warm = warm, .catalog = { .env = &w->catalog } };
 	int64_t until = clock_boot_us() + slice_us;
+	mdb_filehandle_t fd;
 	MDB_txn *images;
 	int rc;
 
+	if (read_ahead_busy(&w->read_ahead))
+		return 1;
 	if (writer_begin_look(w, &k.catalog.txn, &images, err))
 		return -1;
 	rc = with_cursors(&k, images, until, err);
 	writer_end_look(w, k.catalog.txn, images);
+	mdb_env_get_fd(w->images.env, &fd);
+	read_ahead_go(&w->read_ahead, fd);
 	return rc;
 }

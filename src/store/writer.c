@@ -203,7 +203,10 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 
 void store_writer_close(struct store_writer *w)
 {
-	if (!w || atomic_load(&w->stale_wanted))
+	if (!w)
+		return;
+	read_ahead_end(&w->read_ahead);
+	if (atomic_load(&w->stale_wanted))
 		return;         /* a thread that waits in LMDB needs the environments for as long as the process lives */
 	env_close(&w->catalog);
 	env_close(&w->images);

@@ -6,6 +6,7 @@
 
 #include "store/catalog_rows.h"
 #include "store/env.h"
+#include "store/large_pages.h"
 #include "store/writer.h"
 
 #define SLICE_PAGES 128     /* dirty pages of one slice of bulk, at most about */
@@ -19,6 +20,7 @@ struct store_writer {
 	uint64_t last_image;        /* highest id ever seen or drawn: a draw that was not committed is not drawn again */
 	uint64_t last_image_at_open; /* orphans are looked for up to here */
 	bool broken;                /* a commit failed other than for space: nothing more is written */
+	struct read_ahead read_ahead;
 	atomic_uint stale_wanted;   /* how often the dead readers' places were to be freed; 0: done, and no thread is at it */
 };
 

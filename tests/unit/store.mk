@@ -5,7 +5,7 @@ STORE_STORY = $(STORE_SCENE) tests/unit/store_story.c tests/unit/store_story.h \
 STORE_TESTS = tests/unit/store_catalog_test tests/unit/store_switch_test tests/unit/store_serial_test \
 	tests/unit/store_power_test tests/unit/store_fail_test tests/unit/store_fsck_test \
 	tests/unit/store_env_test tests/unit/store_copy_test tests/unit/store_random_test \
-	tests/unit/store_format_test tests/unit/store_signed_test
+	tests/unit/store_format_test tests/unit/store_signed_test tests/unit/store_pages_test
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_store_catalog_test_SOURCES = tests/unit/store_catalog_test.c $(STORE_SCENE)
@@ -26,6 +26,8 @@ tests_unit_store_copy_test_SOURCES = tests/unit/store_copy_test.c $(STORE_STORY)
 tests_unit_store_copy_test_LDADD = $(IMAGE_TEST_LIBS)
 tests_unit_store_random_test_SOURCES = tests/unit/store_random_test.c $(STORE_STORY)
 tests_unit_store_random_test_LDADD = $(IMAGE_TEST_LIBS)
+tests_unit_store_pages_test_SOURCES = tests/unit/store_pages_test.c $(STORE_SCENE)
+tests_unit_store_pages_test_LDADD = $(IMAGE_TEST_LIBS)
 tests_unit_store_signed_test_SOURCES = tests/unit/store_signed_test.c $(STORE_SCENE)
 tests_unit_store_signed_test_LDADD = $(IMAGE_TEST_LIBS)
 tests_unit_store_format_test_SOURCES = tests/unit/store_format_test.c $(IMAGE_MODEL)
