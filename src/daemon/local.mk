@@ -17,7 +17,7 @@ src_daemon_schwenkd_SOURCES = \
 	src/daemon/tcp.c src/daemon/tcp_clients.c src/daemon/tcp_clients.h \
 	src/daemon/udp.c \
 	src/daemon/worker.c src/daemon/worker.h \
-	src/daemon/worker_limits.c \
+	src/daemon/worker_limits.c src/daemon/worker_ahead.c \
 	src/daemon/writer_link.c
 include src/daemon/control.mk
 src_daemon_schwenkd_LDADD = $(SCHWENKD_LIBS)

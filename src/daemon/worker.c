@@ -291,7 +291,7 @@ static int open_events(struct worker *w, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	event_priority_set(w->channel_readable, FIRST);
 	event_add(w->channel_readable, NULL);
-	if (worker_limits_begin(w, err) < 0)
+	if (worker_limits_begin(w, err) < 0 || worker_ahead_begin(w, err) < 0)
 		return -1;
 	w->udp = udp_new(w, udp, pairs);
 	w->tcp = tcp_new(w, tcp, pairs);
@@ -303,6 +303,7 @@ static void worker_end(struct worker *w)
 	tcp_free(w->tcp);
 	udp_free(w->udp);
 	worker_limits_end(w);
+	worker_ahead_end(w);
 	if (w->channel_readable)
 		event_free(w->channel_readable);
 	if (w->channel_writable)

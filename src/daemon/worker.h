@@ -27,7 +27,7 @@ struct worker {
 	struct udp *udp;
 	struct tcp *tcp;
 	struct rate_limit *rate_limit;  /* NULL: no limit */
-	struct event *rate_sweep;
+	struct event *rate_sweep, *ahead;
 	uint8_t rate_seed[16];
 	uint64_t snapshots, barriers;
 };
@@ -50,6 +50,10 @@ void worker_limits_end(struct worker *);
 /* Takes records, or the whole, from the replies of a batch that are over the
  * limit. Not over TCP, where nobody's address is forged. */
 void worker_limit(struct worker *, struct answer_job *, unsigned count);
+
+/* worker_ahead.c */
+int worker_ahead_begin(struct worker *, struct err *);
+void worker_ahead_end(struct worker *);
 
 /* udp.c: serves the sockets from now on. NULL: no memory (logged). */
 struct udp *udp_new(struct worker *, const int *fds, unsigned count);

@@ -52,7 +52,6 @@ int prefix_next(struct catalog_txn *, MDB_cursor *, const void *prefix, size_t s
 /* The be64 at `at` of all keys that begin with the id prefix, as a malloc'd list. */
 int prefix_ids(struct catalog_txn *, enum catalog_table, uint64_t prefix, size_t at, uint64_t **ids, size_t *count, struct err *);
 
-#define CATALOG_META_KEY "state"     /* of the one row of T_META */
 int catalog_read_meta(struct catalog_txn *, struct err *);
 int catalog_write_meta(struct catalog_txn *, struct err *);
 void key_u64(uint8_t key[8], uint64_t id);

@@ -199,6 +199,7 @@ static int env_open(struct store_env *env, const char *dir, bool images, uint64_
 
 	memset(env, 0, sizeof *env);
 	env->name = images ? "images" : "catalog";
+	env->first_row = images ? IMAGES_META_KEY : CATALOG_META_KEY;
 	env->map = map;
 	if ((size_t)snprintf(env->path, sizeof env->path, "%s/%s.mdb", dir, env->name) >= sizeof env->path)
 		return err_set(err, ERR_LIMIT, "the path of the database directory is too long: %.64s…", dir);
@@ -274,6 +275,7 @@ int env_open_write(struct store_env *env, const char *dir, bool images, uint64_t
 	mdb_env_info(env->env, &info);
 	env->last_txn = info.me_last_txnid;
 	env->map = info.me_mapsize;
+	env->large_pages = images;
 	return 0;
 }
 
@@ -418,7 +420,9 @@ int env_commit(struct store_env *env, MDB_txn *txn, struct err *err)
 }
 
 /* What is soon written comes into large pages. Nothing is read for them: the
- * file is allocated there, and was never written to. */
+ * file is allocated there, and was never written to. Images, not the catalog:
+ * ext4 looks through all 512 blocks of such a page to write one of them, which
+ * would be a sixth of the time of a large group's switch. */
 static void prepare_pages(struct store_env *env, int fd, uint64_t used, uint64_t end)
 {
 	end = large_page_up(end + LARGE_PAGE);
@@ -461,7 +465,8 @@ int env_reserve(struct store_env *env, uint64_t more, struct err *err)
 		}
 		env->allocated = want;
 	}
-	prepare_pages(env, fd, used, used + more);
+	if (env->large_pages)
+		prepare_pages(env, fd, used, used + more);
 	return 0;
 }
 

@@ -46,9 +46,14 @@ enum catalog_table {
 enum images_table { T_IMAGES_META, T_CHUNK, T_IMAGES_COUNT };
 #define STORE_TABLES_MAX T_CATALOG_COUNT
 
+/* The rows of T_META and T_IMAGES_META, which are always there. */
+#define CATALOG_META_KEY "state"
+#define IMAGES_META_KEY  "store"        /* it holds the id of the store, as in the catalog */
+
 struct store_env {
 	MDB_env *env;
 	const char *name;       /* "catalog" or "images", for messages */
+	const char *first_row;  /* the key in its first table of the row that is always there */
 	char path[4096];
 	MDB_dbi dbi[STORE_TABLES_MAX];
 	unsigned page_size;
@@ -56,6 +61,7 @@ struct store_env {
 	uint64_t map;           /* octets */
 	uint64_t last_txn;      /* of the last committed write transaction */
 	uint64_t allocated;     /* the file is allocated up to here */
+	bool large_pages;
 	uint64_t prepared;      /* pages of the cache are made up to here */
 	bool no_fallocate;      /* the file system cannot: nothing can be promised */
 	MDB_txn *look;          /* kept for env_begin_look; reset, if not looking */

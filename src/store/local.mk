@@ -1,7 +1,7 @@
 noinst_LIBRARIES += src/store/libstore.a
 src_store_libstore_a_SOURCES = \
 	src/store/key.c src/store/key.h \
-	src/store/env.c src/store/env.h src/store/large_pages.c src/store/large_pages.h \
+	src/store/env.c src/store/env.h src/store/large_pages.c src/store/large_pages.h src/store/map_ahead.c src/store/map_ahead.h \
 	src/store/catalog.c src/store/catalog.h src/store/catalog_internal.h \
 	src/store/catalog_rows.c src/store/catalog_rows.h \
 	src/store/catalog_zone.c src/store/catalog_set.c src/store/catalog_edition.c src/store/catalog_group.c \

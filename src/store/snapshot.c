@@ -11,10 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/catalog_internal.h"
+#include "store/map_ahead.h"
 #include "store/writer_internal.h"
 #include "store/zone_cache.h"
 
 #define COMPLAIN_US 10000000    /* about what cannot be read: once in so long */
+#define MAP_ANEW_US 10000000
 
 struct lmdb_source {
 	struct chunk_source source;     /* first */
@@ -34,6 +36,8 @@ struct store_reader {
 	struct zone_cache zones;
 	snapshot_keep *keep;                    /* NULL: nothing is wanted */
 	int64_t complained_us;
+	struct map_ahead catalog_map, images_map;
+	int64_t mapped_us;                      /* when the last round was over */
 };
 
 /* ---- chunks out of LMDB -------------------------------------------------------- */
@@ -245,6 +249,34 @@ void snapshot_end(struct store_reader *r)
 	r->source.txn = NULL;
 	mdb_txn_reset(r->images_txn);
 	mdb_txn_reset(r->catalog_txn);
+}
+
+/* What was not in memory may have been read since, by the writer. */
+static void map_anew(struct store_reader *r)
+{
+	int64_t now = clock_boot_us();
+
+	if (!r->catalog_map.absent && !r->images_map.absent)
+		return;
+	if (r->mapped_us && now - r->mapped_us < MAP_ANEW_US)
+		return;
+	r->mapped_us = now;
+	r->catalog_map = r->images_map = (struct map_ahead){ .map = 0 };
+}
+
+int store_reader_map_ahead(struct store_reader *r, struct err *err)
+{
+	int rc;
+
+	if (snapshot_begin(r, err))
+		return -1;
+	rc = env_map_ahead(&r->catalog_env, r->catalog_txn, &r->catalog_map, false, err);
+	if (rc == 0)
+		rc = env_map_ahead(&r->images_env, r->images_txn, &r->images_map, false, err);
+	snapshot_end(r);
+	if (rc == 0)
+		map_anew(r);
+	return rc;
 }
 
 uint64_t snapshot_id(const struct store_reader *r)

@@ -30,6 +30,11 @@ void store_reader_keep(struct store_reader *, snapshot_keep *);
 
 int snapshot_begin(struct store_reader *, struct err *);
 void snapshot_end(struct store_reader *);
+/* Maps a piece of what is in memory and was not mapped yet: else the first look
+ * at each place is a page fault, which takes longer than the answer. Within no
+ * snapshot. 1: there is more; 0: done for now; -1. */
+int store_reader_map_ahead(struct store_reader *, struct err *);
+
 uint64_t snapshot_id(const struct store_reader *);   /* catalog transaction id of this (or the last) snapshot */
 uint64_t store_hash_key(const struct store_reader *);
 uint64_t snapshot_generation(const struct store_reader *);

@@ -28,28 +28,6 @@ struct walk {
 	uintptr_t map;          /* where LMDB has images.mdb in memory */
 };
 
-/* Does the whole store fit into half of the memory? */
-static bool all_fit(uint64_t octets)
-{
-	long pages = sysconf(_SC_PHYS_PAGES);
-
-	return pages > 0 && octets / (size_t)sysconf(_SC_PAGESIZE) < (uint64_t)pages / 2;
-}
-
-/* Every page of LMDB's has its number in front. One that must have been read to
- * come here tells where the file is. */
-static int find_map(struct walk *k, MDB_txn *images, struct err *err)
-{
-	MDB_val key = { .mv_size = strlen(IMAGES_META_KEY), .mv_data = (void *)(uintptr_t)IMAGES_META_KEY }, value;
-	int rc = mdb_get(images, k->w->images.dbi[T_IMAGES_META], &key, &value);
-	uintptr_t page = (uintptr_t)value.mv_data & ~(uintptr_t)(k->w->images.page_size - 1);
-
-	if (rc)
-		return env_error(err, rc, &k->w->images, "cannot read the images' first row");
-	k->map = page - ((const struct lmdb_page *)page)->number * k->w->images.page_size;
-	return 0;
-}
-
 /* Has the pages of a value read, if one of them is absent. false: not now. */
 static bool ask_for(struct walk *k, const MDB_val *value)
 {
@@ -147,12 +125,12 @@ static int with_cursors(struct walk *k, MDB_txn *images, int64_t until, struct e
 	uint64_t used, left;
 	int rc;
 
-	if (find_map(k, images, err) < 0)
+	if (env_find_map(&k->w->images, images, &k->map, err) < 0)
 		return -1;
 	if (!k->warm->set) {
 		if (env_space(&k->w->images, images, &used, &left, err))
 			return -1;
-		k->warm->all = all_fit(used);
+		k->warm->all = fits_in_memory(used);
 		/* else the small pages that the trees come in would keep large ones out */
 		if (k->warm->all) {
 			madvise((void *)k->map, k->w->images.map, MADV_HUGEPAGE);
@@ -173,6 +151,20 @@ static int with_cursors(struct walk *k, MDB_txn *images, int64_t until, struct e
 	return err->code ? -1 : rc;
 }
 
+/* What the commands read of the catalog and what bulk work reads of the images
+ * is mapped, too. */
+static int map_both(struct walk *k, MDB_txn *images, int64_t until, struct err *err)
+{
+	int rc;
+
+	do {
+		rc = env_map_ahead(&k->w->catalog, k->catalog.txn, &k->warm->catalog_map, true, err);
+		if (rc == 0)
+			rc = env_map_ahead(&k->w->images, images, &k->warm->images_map, false, err);
+	} while (rc > 0 && clock_boot_us() < until);
+	return rc;
+}
+
 int store_warm_step(struct store_writer *w, struct store_warm *warm, int64_t slice_us, struct err *err)
 {
 	struct walk k = { .w = w, .warm = warm, .catalog = { .env = &w->catalog } };
@@ -185,7 +177,10 @@ int store_warm_step(struct store_writer *w, struct store_warm *warm, int64_t sli
 		return 1;
 	if (writer_begin_look(w, &k.catalog.txn, &images, err))
 		return -1;
-	rc = with_cursors(&k, images, until, err);
+	rc = warm->looked ? 0 : with_cursors(&k, images, until, err);
+	warm->looked = rc == 0;
+	if (rc == 0 && (rc = map_both(&k, images, until, err)) == 0)
+		warm->asked += warm->catalog_map.absent;
 	writer_end_look(w, k.catalog.txn, images);
 	mdb_env_get_fd(w->images.env, &fd);
 	read_ahead_go(&w->read_ahead, fd);

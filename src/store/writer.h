@@ -6,6 +6,7 @@
 
 #include "store/catalog.h"
 #include "store/image.h"
+#include "store/map_ahead.h"
 
 struct store_options {
 	const char *dir;
@@ -58,7 +59,9 @@ struct store_warm {
 	unsigned image, part;               /* how far in it */
 	uint32_t number;
 	bool all;                           /* not the live ones alone */
+	bool looked;                        /* through all sets; what is left is to map */
 	uint64_t asked;
+	struct map_ahead catalog_map, images_map;
 };
 int store_warm_step(struct store_writer *, struct store_warm *, int64_t slice_us, struct err *);
 

@@ -24,8 +24,6 @@ struct store_writer {
 	atomic_uint stale_wanted;   /* how often the dead readers' places were to be freed; 0: done, and no thread is at it */
 };
 
-#define IMAGES_META_KEY "store"      /* its row holds the id of the store, as in the catalog */
-
 /* The key of a chunk: image, part, number. */
 #define CHUNK_KEY_SIZE 13
 static inline void chunk_key(uint8_t key[CHUNK_KEY_SIZE], uint64_t image, unsigned part, uint32_t number)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define SLOTS_FIRST 256
+#define MALLOC_EACH 16          /* what malloc takes for itself, about */
 
 int zone_cache_init(struct zone_cache *c, size_t limit, struct err *err)
 {
@@ -22,7 +23,7 @@ struct zone_entry *zone_entry_new(unsigned images)
 	struct zone_entry *e = calloc(1, size);
 
 	if (e)
-		e->memory = size;
+		e->memory = size + MALLOC_EACH;
 	return e;
 }
 
@@ -113,6 +114,7 @@ static void make_room(struct zone_cache *c, size_t memory)
 {
 	struct zone_entry *e;
 
+	memory += (c->mask + 1) * sizeof *c->slot;
 	while (c->memory + memory > c->limit && (e = TAILQ_FIRST(&c->all))) {
 		if (e->used) {
 			e->used = false;
@@ -127,7 +129,7 @@ static void make_room(struct zone_cache *c, size_t memory)
 void zone_cache_add(struct zone_cache *c, struct zone_entry *e)
 {
 	for (unsigned i = 0; i < e->zone.view.images; i++)
-		e->memory += image_memory(e->zone.view.image[i]);
+		e->memory += image_memory(e->zone.view.image[i]) + MALLOC_EACH;
 	make_room(c, e->memory);
 	/* without memory for more slots the oldest entry makes way */
 	if (2 * (c->count + 1) > c->mask && !grow(c))

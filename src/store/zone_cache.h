@@ -10,7 +10,7 @@
 
 #include "store/snapshot.h"
 
-#define ZONE_CACHE_OCTETS (24u << 20)   /* of entries and their open images */
+#define ZONE_CACHE_OCTETS (24u << 20)   /* of entries, their open images, and slots */
 
 struct zone_entry {
 	TAILQ_ENTRY(zone_entry) link;   /* in the order in which they came in, or had a second chance */

@@ -86,7 +86,8 @@ struct sorter *sorter_new(size_t memory_limit, int scratch_fd)
 	s->limit = memory_limit < MEMORY_MIN ? MEMORY_MIN : memory_limit;
 	s->fd = scratch_fd;
 	s->sorted = true;
-	s->arena.block_size = s->limit < (1u << 20) ? 16 << 10 : 1 << 20;
+	/* several of the kernel's large pages in each */
+	s->arena.block_size = s->limit < (8u << 20) ? s->limit / 8 : 8 << 20;
 	return s;
 }
 

@@ -1,0 +1,34 @@
+/*
+ * Mapping ahead: of LMDB's map of a file what is in memory goes into the page
+ * table, a piece at a time, so that looking at it later is no page fault (some
+ * microseconds, on virtual machines tens of them, for 64 KiB each). Inside
+ * src/store only.
+ */
+#ifndef STORE_MAP_AHEAD_H
+#define STORE_MAP_AHEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct store_env;
+struct MDB_txn;
+
+struct map_ahead {              /* begins with zeros */
+	uintptr_t map;          /* where the file is in memory */
+	uint64_t at;            /* done up to here */
+	uint64_t absent;        /* octets that were passed over, since they are not in memory */
+};
+
+/* Where LMDB has the file in memory. */
+int env_find_map(const struct store_env *env, struct MDB_txn *txn, uintptr_t *map, struct err *err);
+
+/* The next piece of what LMDB uses of the file. ask: the kernel is asked to read
+ * what is passed over. 1: there is more, 0: done, until the file has grown. */
+int env_map_ahead(const struct store_env *env, struct MDB_txn *txn, struct map_ahead *, bool ask, struct err *err);
+
+/* Does so much fit into half of the memory? Else the page table of it is no use. */
+bool fits_in_memory(uint64_t octets);
+
+#endif
