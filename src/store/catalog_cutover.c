@@ -102,7 +102,7 @@ int plan_group_cutover(struct switch_plan *p)
 		if (rc || !(rc = plan_cutover(p, &zone, set)))
 			continue;
 		/* name them all, not only the first */
-		if (p->err && err_is(p->err, ERR_NO_SUCH_SET)) {
+		if (err_is(p->err, ERR_NO_SUCH_SET)) {
 			name_missing(p, &zone);
 			err_clear(p->err);
 			rc = 0;

@@ -70,7 +70,7 @@ static int plan_member_back(struct switch_plan *p, const struct history_member *
 	bool overtook;
 
 	if (catalog_zone_by_id(p->t, then->zone, &zone, p->err)) {
-		if (!p->err || !err_is(p->err, ERR_NO_SUCH_ZONE))
+		if (!err_is(p->err, ERR_NO_SUCH_ZONE))
 			return -1;
 		/* removed since: named, like one that had no set before */
 		err_clear(p->err);
@@ -118,7 +118,7 @@ int plan_group_rollback(struct switch_plan *p)
 				item->since_us = row.at_us;
 				memcpy(item->by, row.who.name, sizeof item->by);
 			}
-		} else if (p->err && err_is(p->err, ERR_NO_SUCH_ZONE)) {
+		} else if (err_is(p->err, ERR_NO_SUCH_ZONE)) {
 			err_clear(p->err);
 		} else {
 			rc = -1;

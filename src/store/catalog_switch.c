@@ -66,7 +66,7 @@ static int release_rest(struct switch_plan *p, uint64_t switch_id)
 		if (outcome_moves(p->items[i].outcome))
 			continue;
 		if (catalog_zone_by_id(p->t, p->items[i].member.zone, &zone, p->err)) {
-			if (!p->err || !err_is(p->err, ERR_NO_SUCH_ZONE))
+			if (!err_is(p->err, ERR_NO_SUCH_ZONE))
 				return -1;
 			err_clear(p->err);
 			continue;

@@ -175,7 +175,7 @@ static int image_chunk(struct fsck *f, struct image_pass *p, const MDB_val *key,
 	}
 	if (!rc)
 		return 0;
-	if (err_is(&reason, ERR_NOMEM))
+	if (!err_is(&reason, ERR_CORRUPT) && !err_is(&reason, ERR_VERSION))     /* not the image's fault */
 		return err_set(err, reason.code, "%s", reason.message);
 	fsck_say(f, "%s: image %" PRIu64 ": %s", p->text, p->id, reason.message);
 	p->bad = true;

@@ -125,15 +125,6 @@ void index_check_nsec3(struct index_check *x, const uint8_t *owner, size_t size,
 
 /* ---- directory ----------------------------------------------------------- */
 
-/* The run of a home begins where that home's lines do, or behind the run
- * before it. */
-static uint64_t run_begin(uint32_t home, uint64_t end_before)
-{
-	uint64_t own = (uint64_t)home * LINE_SLOTS;
-
-	return own > end_before ? own : end_before;
-}
-
 static void run_set(struct index_check *x, uint64_t end_before)
 {
 	struct check_runs *r = &x->runs;

@@ -69,6 +69,13 @@ static inline uint32_t hash_home(uint64_t hash, uint32_t homes) { return (uint32
 static inline uint16_t hash_tag(uint64_t hash) { return (uint16_t)hash; }
 static inline uint16_t line_tag(const uint8_t *line, unsigned slot) { return load_le16(line + 2 * slot); }
 static inline uint32_t line_place(const uint8_t *line, unsigned slot) { return load_le32(line + LINE_PLACES + 4 * slot); }
+/* Where the run of a home begins: at its own line's first slot, or right behind the run before it. */
+static inline uint64_t run_begin(uint32_t home, uint64_t end_before)
+{
+	uint64_t own = (uint64_t)home * LINE_SLOTS;
+
+	return own > end_before ? own : end_before;
+}
 static inline uint16_t line_shift(const uint8_t *line) { return load_le16(line + LINE_SHIFT); }
 static inline uint16_t line_count(const uint8_t *line) { return load_le16(line + LINE_COUNT); }
 

@@ -62,14 +62,6 @@ static uint32_t entry_home(const struct image_index *x, const struct name_entry 
 	return hash_home((uint64_t)name->spread << 32, x->homes);
 }
 
-/* Where the run of a home begins, given where the one before it ends. */
-static uint64_t run_begin(uint32_t home, uint64_t end_before)
-{
-	uint64_t own = (uint64_t)home * LINE_SLOTS;
-
-	return own > end_before ? own : end_before;
-}
-
 int image_index_close(struct image_index *x, uint32_t *lines, struct err *err)
 {
 	const struct name_entry *name = x->names.items;
