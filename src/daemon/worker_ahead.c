@@ -11,8 +11,10 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 	struct err err = ERR_INIT;
 	int more = store_reader_map_ahead(w->reader, &err);
 
-	if (more < 0)
+	if (more < 0) {
 		log_warning("cannot map the store ahead of the answers: %s", err.message);
+		return;         /* the next query ends this worker, for the same reason */
+	}
 	evtimer_add(w->ahead, more > 0 ? &next_piece : &next_look);
 }
 

@@ -201,13 +201,23 @@ int store_writer_open(struct store_writer **out, const struct store_options *o, 
 	return 0;
 }
 
+static bool end_clearing(struct store_writer *w)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	return !w->stale_started || pthread_timedjoin_np(w->stale_thread, NULL, &until) == 0;
+}
+
 void store_writer_close(struct store_writer *w)
 {
 	if (!w)
 		return;
 	read_ahead_end(&w->read_ahead);
-	if (atomic_load(&w->stale_wanted))
-		return;         /* a thread that waits in LMDB needs the environments for as long as the process lives */
+	/* a thread that waits in LMDB needs the environments for as long as the process lives */
+	if (!end_clearing(w))
+		return;
 	env_close(&w->catalog);
 	env_close(&w->images);
 	free(w);
@@ -215,13 +225,12 @@ void store_writer_close(struct store_writer *w)
 
 void store_writer_clear_stale_readers(struct store_writer *w)
 {
-	pthread_t thread;
-
 	if (atomic_fetch_add(&w->stale_wanted, 1))
 		return;
-	if (pthread_create(&thread, NULL, clear_until_done, w) == 0) {
-		pthread_detach(thread);
-	} else {
+	if (w->stale_started)
+		pthread_join(w->stale_thread, NULL);    /* it has nothing left to do */
+	w->stale_started = pthread_create(&w->stale_thread, NULL, clear_until_done, w) == 0;
+	if (!w->stale_started) {
 		log_warning("no thread to clear the reader table of the dead: it is done when the next process has died");
 		atomic_store(&w->stale_wanted, 0);
 	}

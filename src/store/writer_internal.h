@@ -22,6 +22,8 @@ struct store_writer {
 	bool broken;                /* a commit failed other than for space: nothing more is written */
 	struct read_ahead read_ahead;
 	atomic_uint stale_wanted;   /* how often the dead readers' places were to be freed; 0: done, and no thread is at it */
+	pthread_t stale_thread;
+	bool stale_started;         /* and not joined yet */
 };
 
 /* The key of a chunk: image, part, number. */
