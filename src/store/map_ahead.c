@@ -49,19 +49,16 @@ int env_map_ahead(const struct store_env *env, MDB_txn *txn, struct map_ahead *m
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), missing;
 	MDB_envinfo info;
 	uint64_t end;
-	uintptr_t map;
 	void *p;
 
-	if (env_find_map(env, txn, &map, err))
+	if (!m->map && env_find_map(env, txn, &m->map, err))
 		return -1;
-	if (map != m->map)
-		*m = (struct map_ahead){ .map = map };
 	mdb_env_info(env->env, &info);
 	end = ((uint64_t)info.me_last_pgno + 1) * env->page_size;
 	/* the last piece only when it is full: it will be written to */
 	if (end < m->at + PIECE || !fits_in_memory(end))
 		return 0;
-	p = (void *)(map + m->at);
+	p = (void *)(m->map + m->at);
 	missing = absent_pages(p, page);
 	if (!missing)
 		madvise(p, PIECE, MADV_POPULATE_READ);

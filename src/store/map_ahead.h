@@ -15,8 +15,8 @@
 struct store_env;
 struct MDB_txn;
 
-struct map_ahead {              /* begins with zeros */
-	uintptr_t map;          /* where the file is in memory */
+struct map_ahead {              /* begins with zeros; anew where LMDB has mapped the file anew */
+	uintptr_t map;          /* where the file is in memory; looked up once, for what does not look cannot meet damage */
 	uint64_t at;            /* done up to here */
 	uint64_t absent;        /* octets that were passed over, since they are not in memory */
 };

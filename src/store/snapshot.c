@@ -197,6 +197,8 @@ static int begin_catalog(struct store_reader *r, struct err *err)
 
 	if (begin_env(&r->catalog_env, &r->catalog_txn, &remapped, err))
 		return -1;
+	if (remapped)
+		r->catalog_map = (struct map_ahead){ .map = 0 };
 	r->catalog.txn = r->catalog_txn;
 	id = mdb_txn_id(r->catalog_txn);
 	if (r->known && id == r->catalog_id)
@@ -227,8 +229,10 @@ int snapshot_begin(struct store_reader *r, struct err *err)
 		mdb_txn_reset(r->catalog_txn);
 		return -1;
 	}
-	if (remapped)
+	if (remapped) {
 		zone_cache_clear(&r->zones);    /* every pointer into the old map */
+		r->images_map = (struct map_ahead){ .map = 0 };
+	}
 	r->source.txn = r->images_txn;
 	id = mdb_txn_id(r->images_txn);
 	if (!r->known || id != r->images_id || remapped)
@@ -261,7 +265,8 @@ static void map_anew(struct store_reader *r)
 	if (r->mapped_us && now - r->mapped_us < MAP_ANEW_US)
 		return;
 	r->mapped_us = now;
-	r->catalog_map = r->images_map = (struct map_ahead){ .map = 0 };
+	r->catalog_map = (struct map_ahead){ .map = r->catalog_map.map };
+	r->images_map = (struct map_ahead){ .map = r->images_map.map };
 }
 
 int store_reader_map_ahead(struct store_reader *r, struct err *err)
