@@ -133,10 +133,11 @@ def file_limit():
 
 @full.case('no room in mid-import of a directory')
 def directory(disk, d):
-    count = 1000 if s.sanitized() else 3000
+    # more than what is allocated ahead, 16 to 18 MiB, of which half is for switches
+    count, names = (1000, 300) if s.sanitized() else (3000, 100)
     prepared(d)
     for i in range(count):
-        d.file('dir/p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 4, 100))
+        d.file('dir/p%d.example.zone' % i, s.marked_zone('p%d.example' % i, 4, names))
     path = os.path.join(d.dir, 'dir')
     disk.fill(leave=3 * MIB)            # enough for some hundreds
     begun = s.time.monotonic()
