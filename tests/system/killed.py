@@ -53,11 +53,12 @@ def broken_off(d, command, act, again=lambda: None, **keys):
     found."""
     for _ in range(20):
         replies, failure = [], None
+        before = d.children('loader')       # that of a former command, which takes its time to end
         thread = threading.Thread(target=lambda: replies.append(d.ask(command, timeout=120, **keys)))
         thread.start()
         pids = []
         while thread.is_alive() and not pids:
-            pids = d.children('loader')
+            pids = [pid for pid in d.children('loader') if pid not in before]
         for pid in pids:
             signal(pid, s.signal.SIGSTOP)
         try:
