@@ -30,6 +30,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 		b->at = 0;
 		b->next = arena->blocks;
 		arena->blocks = b;
+		if (arena->block_size < arena->block_max)
+			arena->block_size *= 2;
 	}
 	p = b->bytes + b->at;
 	b->at += size;

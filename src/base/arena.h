@@ -8,6 +8,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *blocks;
 	size_t block_size;     /* of the next block; 0: 64 KiB */
+	size_t block_max;      /* blocks double up to this; 0: they stay as they are */
 	size_t used;           /* octets handed out since the last reset */
 };
 

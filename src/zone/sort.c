@@ -86,8 +86,9 @@ struct sorter *sorter_new(size_t memory_limit, int scratch_fd)
 	s->limit = memory_limit < MEMORY_MIN ? MEMORY_MIN : memory_limit;
 	s->fd = scratch_fd;
 	s->sorted = true;
-	/* several of the kernel's large pages in each */
-	s->arena.block_size = s->limit < (8u << 20) ? s->limit / 8 : 8 << 20;
+	s->arena.block_size = 16 << 10;
+	/* of a large zone, several of the kernel's large pages in each; of an edit, not one */
+	s->arena.block_max = s->limit < (1u << 20) ? 0 : s->limit < (64u << 20) ? 1 << 20 : 8 << 20;
 	return s;
 }
 
