@@ -22,8 +22,8 @@ static inline uint64_t large_page_up(uint64_t at) { return large_page_down(at + 
  * disk, but where nothing was ever written. */
 void large_pages_read(int fd, uint64_t begin, uint64_t end);
 
-/* The same of single pages, in a thread: what is added while it reads waits for
- * read_ahead_go. Begins with zeros. */
+/* The same of single pages, in a thread: a list is made, and then read. Begins
+ * with zeros. */
 #define READ_AHEAD_MAX 32
 struct read_ahead {
 	pthread_t thread;

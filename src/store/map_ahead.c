@@ -7,9 +7,6 @@
 #include "store/env.h"
 #include "store/lmdb_format.h"
 
-#define PIECE     ((size_t)256 << 10)   /* mapped in about 10 µs */
-#define PAGES_MAX (PIECE / 4096)
-
 bool fits_in_memory(uint64_t octets)
 {
 	long pages = sysconf(_SC_PHYS_PAGES);
@@ -32,21 +29,22 @@ int env_find_map(const struct store_env *env, MDB_txn *txn, uintptr_t *map, stru
 	return 0;
 }
 
-static size_t absent_pages(void *p, size_t page)
+bool count_absent(const void *p, size_t octets, size_t *absent)
 {
-	unsigned char present[PAGES_MAX];
-	size_t absent = 0, pages = PIECE / page;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (octets + page - 1) / page;    /* the kernel's; LMDB's may be smaller */
+	unsigned char present[MAP_PIECE / 4096];
 
-	if (pages > PAGES_MAX || mincore(p, PIECE, present) < 0)
-		return pages;
+	*absent = 0;
+	if (pages > sizeof present || mincore((void *)(uintptr_t)p, pages * page, present) < 0)
+		return false;
 	for (size_t i = 0; i < pages; i++)
-		absent += !(present[i] & 1);
-	return absent;
+		*absent += present[i] & 1 ? 0 : page;
+	return true;
 }
 
 int env_map_ahead(const struct store_env *env, MDB_txn *txn, struct map_ahead *m, bool ask, struct err *err)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), missing;
+	size_t absent;
 	MDB_envinfo info;
 	uint64_t end;
 	void *p;
@@ -56,15 +54,16 @@ int env_map_ahead(const struct store_env *env, MDB_txn *txn, struct map_ahead *m
 	mdb_env_info(env->env, &info);
 	end = ((uint64_t)info.me_last_pgno + 1) * env->page_size;
 	/* the last piece only when it is full: it will be written to */
-	if (end < m->at + PIECE || !fits_in_memory(end))
+	if (end < m->at + MAP_PIECE || !fits_in_memory(end))
 		return 0;
 	p = (void *)(m->map + m->at);
-	missing = absent_pages(p, page);
-	if (!missing)
-		madvise(p, PIECE, MADV_POPULATE_READ);
+	if (!count_absent(p, MAP_PIECE, &absent))
+		absent = MAP_PIECE;
+	if (!absent)
+		madvise(p, MAP_PIECE, MADV_POPULATE_READ);
 	else if (ask)
-		madvise(p, PIECE, MADV_WILLNEED);
-	m->absent += missing * page;
-	m->at += PIECE;
-	return end >= m->at + PIECE;
+		madvise(p, MAP_PIECE, MADV_WILLNEED);
+	m->absent += absent;
+	m->at += MAP_PIECE;
+	return end >= m->at + MAP_PIECE;
 }

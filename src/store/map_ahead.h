@@ -8,6 +8,7 @@
 #define STORE_MAP_AHEAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -20,6 +21,12 @@ struct map_ahead {              /* begins with zeros; anew where LMDB has mapped
 	uint64_t at;            /* done up to here */
 	uint64_t absent;        /* octets that were passed over, since they are not in memory */
 };
+
+#define MAP_PIECE ((size_t)256 << 10)   /* mapped in about 10 µs */
+
+/* How many of the octets from a page's begin on are on pages that are not in
+ * memory; at most MAP_PIECE octets. false: not known. */
+bool count_absent(const void *page, size_t octets, size_t *absent);
 
 /* Where LMDB has the file in memory. */
 int env_find_map(const struct store_env *env, struct MDB_txn *txn, uintptr_t *map, struct err *err);

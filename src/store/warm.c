@@ -14,10 +14,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "store/catalog_internal.h"
-#include "store/lmdb_format.h"
 #include "store/writer_internal.h"
 
-#define PAGES_MAX (CHUNK_STRIDE / 4096 + 1)
 #define LOOK_MAX  4096          /* rows of one step, whatever the clock says */
 
 struct walk {
@@ -31,18 +29,15 @@ struct walk {
 /* Has the pages of a value read, if one of them is absent. false: not now. */
 static bool ask_for(struct walk *k, const MDB_val *value)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);    /* the kernel's; LMDB's may be smaller */
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t begin = (uintptr_t)value->mv_data & ~(page - 1), end = (uintptr_t)value->mv_data + value->mv_size;
-	unsigned char present[PAGES_MAX];
-	size_t pages = (end - begin + page - 1) / page, absent = 0;
+	size_t absent;
 
-	if (pages > PAGES_MAX || mincore((void *)begin, pages * page, present) < 0)
+	if (!count_absent((const void *)begin, end - begin, &absent))
 		return true;
-	for (size_t i = 0; i < pages; i++)
-		absent += !(present[i] & 1);
 	if (absent && (!read_ahead_add(&k->w->read_ahead, begin - k->map) || !read_ahead_add(&k->w->read_ahead, end - 1 - k->map)))
 		return false;
-	k->warm->asked += absent * page;
+	k->warm->asked += absent;
 	return true;
 }
 
