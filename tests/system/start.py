@@ -134,7 +134,8 @@ def resident(path):
 def cold():
     d = s.Daemon(log_level='info').start()
     for name in ('old', 'new'):
-        path = s.big_zone(os.path.join(d.dir, name), 'big.example', 1, 200000)
+        # more than the kernel reads by itself around the few pages of the tree: 8 MiB each, on some disks
+        path = s.big_zone(os.path.join(d.dir, name), 'big.example', 1, 600000)
         with open(path) as f:
             d.must('import', [f.fileno()], zone='big.example', set=name, name=path, timeout=300)
     d.must('cutover', sets=['big.example@old'])
