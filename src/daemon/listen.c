@@ -17,6 +17,7 @@
 #include "base/log.h"
 
 #define TCP_BACKLOG 1024
+#define TCP_DEFER 1        /* seconds for which a client without a query is the kernel's */
 
 struct listeners {
 	unsigned workers, per_worker;
@@ -162,6 +163,7 @@ static int open_socket(const struct conf *conf, const struct conf_listen *l, int
 		set_receive_buffer(fd, conf);
 	} else {
 		set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_DEFER);
 		if (listen(fd, TCP_BACKLOG) < 0) {
 			bind_error(l, protocol, err);
 			close(fd);

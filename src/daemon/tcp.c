@@ -2,16 +2,18 @@
  * Streams: queries behind one another, each with its length before it (RFC
  * 1035 4.2.2, RFC 7766).
  *
- * Connections are watched by an epoll set of their own, which is one event of
- * the loop. What is readable is read, all of it; then one snapshot is begun,
+ * Connections and listeners are watched by an epoll set of their own, which is
+ * one event of the loop. What is readable is read; then one snapshot is begun,
  * and the queries of all these connections are answered in batches; a
  * connection's replies of a batch go with one write. (An event of the loop's
  * for each would be taken and dropped by system calls of its own, and answered
- * alone.) While a reply waits for the client, nothing more is read from it: a
- * client that does not read its replies holds up itself alone, and not for
- * long. There is no timer a connection: those in one state are in one list,
- * in the order in which they came into it, and one sweep looks at the lists'
- * heads.
+ * alone.) The set tells of a connection once (EPOLLET), so that the kernel need
+ * not look again at what was read to its end. A new connection is read at once,
+ * and goes into the set when it has been answered. While a reply waits for the
+ * client, nothing more is read from it: a client that does not read its replies
+ * holds up itself alone, and not for long. There is no timer a connection:
+ * those in one state are in one list, in the order in which they came into it,
+ * and one sweep looks at the lists' heads.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,17 +31,20 @@
 #include "daemon/tcp_clients.h"
 #include "daemon/worker.h"
 
-#define EVENTS          64              /* connections a wake-up */
+#define EVENTS          64              /* a wake-up */
+#define EVENTS_PER_ACCEPT 16            /* one more is accepted for so many others */
 #define HEADER_SIZE     12              /* of a DNS message: what is shorter is none */
 #define IN_FIRST        1024            /* the in buffer begins with this and doubles */
 #define IN_MAX          (2 + 65535)
 #define REPLY_SPACE     (65536 + 192)   /* no power of two: see STAGGER in udp.c */
-#define ACCEPTS         64              /* a wake-up */
 #define SPARE_MAX       64              /* ended connections whose memory is kept for the next */
 #define SWEEP_MS        250
 #define WRITE_STEP      (16u << 10)     /* taking so much of a reply renews the time for it */
 #define PENDING_TIGHT   (16u << 20)     /* replies waiting in the worker: one a batch above this */
 #define PENDING_MAX     (64u << 20)     /* … and those who make them wait go above this */
+
+#define FOR_READING     (EPOLLIN | EPOLLRDHUP | EPOLLET)
+#define FOR_WRITING     (EPOLLOUT | EPOLLET)
 
 enum state {
 	TCP_IDLE,       /* every query is answered: the next may begin */
@@ -55,6 +60,8 @@ struct connection {
 	enum state state;
 	int fd;
 	int64_t since_us;               /* in the state; CLOCK_BOOTTIME */
+	uint32_t watched;               /* what the epoll set waits for; 0: not in it yet */
+	bool unread;                    /* there may be more than was read, of which the set has told already */
 	bool answerable;                /* has whole queries, or comes to its end */
 	bool finished;                  /* the client will send no more, or sent nonsense: close when all is written */
 	uint32_t in_at, in_end, in_capacity;
@@ -67,14 +74,10 @@ struct connection {
 };
 TAILQ_HEAD(connection_list, connection);
 
-struct tcp_listener {
-	struct tcp *tcp;
-	struct event *acceptable;
-};
 
 struct tcp {
 	struct worker *worker;
-	struct tcp_listener *listeners;
+	int *listeners;                 /* in the epoll set, by their place here */
 	unsigned listener_count;
 	int epoll;
 	struct event *eventful, *sweep;
@@ -84,7 +87,7 @@ struct tcp {
 	struct clients clients;
 	size_t pending;
 	int64_t now_us;                 /* of the present wake-up */
-	bool accepting;
+	bool listening, accepting;      /* the listeners are in the epoll set; it waits for them */
 	uint64_t accepted, queries, evicted, client_evicted, timed_out, malformed;
 	struct answer_job jobs[ANSWER_BATCH];
 	uint8_t reply[ANSWER_BATCH][REPLY_SPACE];
@@ -124,15 +127,20 @@ static void connection_close(struct tcp *t, struct connection *c)
 /* The one place where a connection changes its state. false: it cannot go on. */
 static bool enter(struct tcp *t, struct connection *c, enum state state)
 {
-	struct epoll_event wanted = { .events = state == TCP_WRITING ? EPOLLOUT : EPOLLIN, .data.ptr = c };
-	bool other = (state == TCP_WRITING) != (c->state == TCP_WRITING);
+	struct epoll_event wanted = { .events = state == TCP_WRITING ? FOR_WRITING : FOR_READING, .data.ptr = c };
+	int how = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	bool same = wanted.events == c->watched && !c->unread;
 
 	TAILQ_REMOVE(&t->list[c->state], c, link);
 	TAILQ_INSERT_TAIL(&t->list[state], c, link);
 	c->state = state;
 	c->since_us = t->now_us;
 	c->taken = 0;
-	return !other || epoll_ctl(t->epoll, EPOLL_CTL_MOD, c->fd, &wanted) == 0;
+	if (same)
+		return true;
+	c->watched = wanted.events;
+	c->unread = false;              /* either call looks at the socket anew */
+	return epoll_ctl(t->epoll, how, c->fd, &wanted) == 0;
 }
 
 /* Room for one more: the longest idle goes, else who began to send longest
@@ -172,17 +180,21 @@ static void evict_of(struct tcp *t, const struct client_links *links)
 	connection_close(t, worst);
 }
 
-static void watch_listeners(struct tcp *t, bool on)
+static bool watch_listeners(struct tcp *t, bool on)
 {
+	int how = t->listening ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
 	if (t->accepting == on)
-		return;
-	t->accepting = on;
+		return true;
 	for (unsigned i = 0; i < t->listener_count; i++) {
-		if (on)
-			event_add(t->listeners[i].acceptable, NULL);
-		else
-			event_del(t->listeners[i].acceptable);
+		struct epoll_event wanted = { .events = on ? EPOLLIN : 0, .data.ptr = (void *)&t->listeners[i] };
+
+		if (epoll_ctl(t->epoll, how, t->listeners[i], &wanted) < 0)
+			return false;
 	}
+	t->accepting = on;
+	t->listening = true;
+	return true;
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -378,8 +390,8 @@ static bool make_room(struct connection *c)
 	return true;
 }
 
-/* false: the connection is over. */
-static bool read_some(struct tcp *t, struct connection *c)
+/* events: what the epoll set told. false: the connection is over. */
+static bool read_some(struct tcp *t, struct connection *c, uint32_t events)
 {
 	size_t room;
 	ssize_t n;
@@ -389,13 +401,17 @@ static bool read_some(struct tcp *t, struct connection *c)
 			return false;
 		room = c->in_capacity - c->in_end;
 		n = recv(c->fd, c->in + c->in_end, room, MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
 			return false;
 		c->in_end += (uint32_t)n;
-		c->finished = n == 0;
+		/* the set tells once: of an end that came before this was read, no other time */
+		c->finished = n == 0 || ((size_t)n < room && events & EPOLLRDHUP);
 	} while ((size_t)n == room && !has_query(c));
+	c->unread = (size_t)n == room;
 	if (has_query(c))
 		make_answerable(t, c);
 	else if (c->finished)
@@ -424,22 +440,6 @@ static bool write_some(struct tcp *t, struct connection *c)
 	c->out_at = c->out_end = 0;
 	make_answerable(t, c);          /* there may be more, or it was the last */
 	return true;
-}
-
-static void on_eventful(evutil_socket_t fd, short what, void *arg)
-{
-	struct epoll_event events[EVENTS];
-	struct tcp *t = arg;
-	int n = epoll_wait(t->epoll, events, EVENTS, 0);
-
-	t->now_us = clock_boot_us();
-	for (int i = 0; i < n; i++) {
-		struct connection *c = events[i].data.ptr;
-
-		if (!(c->state == TCP_WRITING ? write_some : read_some)(t, c))
-			connection_close(t, c);
-	}
-	answer_all(t);
 }
 
 /* ---- accepting --------------------------------------------------------------------------- */
@@ -476,10 +476,9 @@ static struct connection *connection_new(struct tcp *t)
 static void connection_open(struct tcp *t, int fd, const struct sockaddr_storage *peer)
 {
 	struct connection *c;
-	struct epoll_event wanted = { .events = EPOLLIN };
 
 	make_place(t, peer);
-	c = wanted.data.ptr = connection_new(t);
+	c = connection_new(t);
 	if (!c || !clients_join(&t->clients, peer, &c->of_client)) {
 		free(c);
 		close(fd);
@@ -494,32 +493,77 @@ static void connection_open(struct tcp *t, int fd, const struct sockaddr_storage
 	TAILQ_INSERT_TAIL(&t->list[TCP_IDLE], c, link);
 	t->connections++;
 	t->accepted++;
-	if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &wanted) < 0)
+	/* Its query is here, as a rule (TCP_DEFER_ACCEPT): it is watched when
+	 * that is answered. */
+	if (!read_some(t, c, 0) || (!c->answerable && !enter(t, c, c->state)))
 		connection_close(t, c);
 }
 
-static void on_acceptable(evutil_socket_t listener, short what, void *arg)
+/* As many as `most`, and each is answered before the next is accepted: what the
+ * kernel keeps of it is in the nearest cache then, and nobody is evicted with
+ * his query read. */
+static void accept_some(struct tcp *t, int listener, unsigned most)
 {
-	struct tcp_listener *l = arg;
-
-	l->tcp->now_us = clock_boot_us();
-	for (unsigned i = 0; i < ACCEPTS; i++) {
+	for (unsigned i = 0; i < most; i++) {
 		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 		socklen_t size = sizeof peer;
 		int fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			connection_open(l->tcp, fd, &peer);
+			connection_open(t, fd, &peer);
+			answer_all(t);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* with nothing to close, the sweep tries again: no spinning */
-			if (!evict(l->tcp))
-				watch_listeners(l->tcp, false);
+			if (!evict(t))
+				watch_listeners(t, false);
 			return;
 		} else if (errno == EAGAIN) {
 			return;
 		}
 		/* anything else was that one connection's */
 	}
+}
+
+static bool is_listener(const struct tcp *t, const void *of_event)
+{
+	return (uintptr_t)of_event - (uintptr_t)t->listeners < t->listener_count * sizeof *t->listeners;
+}
+
+/* What the epoll set tells at once, `most` events of it; how many these were. */
+static unsigned go_round(struct tcp *t, unsigned most)
+{
+	struct epoll_event events[EVENTS];
+	const int *acceptable[EVENTS];
+	unsigned listeners = 0;
+	int n = epoll_wait(t->epoll, events, (int)most, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct connection *c = events[i].data.ptr;
+
+		if (is_listener(t, c))
+			acceptable[listeners++] = events[i].data.ptr;
+		else if (!(c->state == TCP_WRITING ? write_some(t, c) : read_some(t, c, events[i].events)))
+			connection_close(t, c);
+	}
+	answer_all(t);
+	/* last: whoever is evicted for a new one has no event above any more */
+	for (unsigned i = 0; i < listeners; i++)
+		accept_some(t, *acceptable[i], 1 + (unsigned)n / EVENTS_PER_ACCEPT);
+	return n > 0 ? (unsigned)n : 0;
+}
+
+/* In rounds while there is more: the way through the loop costs as much as a
+ * system call. No more than one round may be long: datagrams wait. */
+static void on_eventful(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp *t = arg;
+	unsigned n, left = EVENTS;
+
+	t->now_us = clock_boot_us();
+	do {
+		n = go_round(t, left);
+		left -= n;
+	} while (n && left);
 }
 
 static bool make_events(struct tcp *t)
@@ -546,18 +590,13 @@ struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 		TAILQ_INIT(&t->list[i]);
 	TAILQ_INIT(&t->answerable);
 	TAILQ_INIT(&t->spare);
-	t->listeners = calloc(count, sizeof *t->listeners);
-	if (clients_init(&t->clients, w->role.conf->tcp_connections, w->rate_seed) < 0 || !t->listeners || !make_events(t))
+	t->listeners = malloc(count * sizeof *fds);
+	if (!t->listeners || clients_init(&t->clients, w->role.conf->tcp_connections, w->rate_seed) < 0 || !make_events(t))
 		goto failed;
-	for (; t->listener_count < count; t->listener_count++) {
-		struct tcp_listener *l = &t->listeners[t->listener_count];
-
-		l->tcp = t;
-		l->acceptable = event_new(w->base, fds[t->listener_count], EV_READ | EV_PERSIST, on_acceptable, l);
-		if (!l->acceptable)
-			goto failed;
-	}
-	watch_listeners(t, true);
+	memcpy(t->listeners, fds, count * sizeof *fds);
+	t->listener_count = count;
+	if (!watch_listeners(t, true))
+		goto failed;
 	return t;
 failed:
 	log_error("out of memory, or of descriptors, for the TCP sockets");
@@ -578,8 +617,6 @@ void tcp_free(struct tcp *t)
 		TAILQ_REMOVE(&t->spare, c, link);
 		free(c);
 	}
-	for (unsigned i = 0; i < t->listener_count; i++)
-		event_free(t->listeners[i].acceptable);
 	free(t->listeners);
 	clients_free(&t->clients);
 	if (t->eventful)
