@@ -34,5 +34,6 @@ src_daemon_schwenkd_SOURCES += \
 	src/daemon/writer_edition.c \
 	src/daemon/writer_many.c \
 	src/daemon/writer_portfolio.c \
-	src/daemon/writer_spares.c
+	src/daemon/writer_spares.c \
+	src/daemon/writer_switch.c
 EXTRA_DIST += src/daemon/BACKUP.md

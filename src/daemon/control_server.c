@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/lines.h"
+#include "control/rows.h"
 #include "daemon/handlers_jobs.h"
 #include "daemon/peer_rights.h"
 #include "daemon/request.h"
@@ -141,7 +142,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void peer_put(struct peer *p, json_t *line)
 {
-	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	char *text = line ? rows_to_line(line) : NULL;
 
 	if (!text || lines_put(&p->lines, text, strlen(text)) < 0) {
 		log_error("control: no memory for a reply: a client is closed");

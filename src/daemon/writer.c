@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/turn.h"
 #include "control/commands.h"
+#include "control/rows.h"
 #include "daemon/privileges.h"
 #include "daemon/rows_json.h"
 
@@ -22,13 +23,14 @@
 
 static void send_json(struct writer *w, enum message_type type, uint64_t id, json_t *json)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	size_t size;
+	char *text = json ? rows_to_message(json, &size) : NULL;
 
 	if (!text) {
 		log_error("no memory for a reply");
 		w->failed = true;       /* main tells the client that the outcome is unknown */
 		event_base_loopbreak(w->base);
-	} else if (channel_send(w->role.channel, type, id, text, strlen(text), NULL, 0) < 0) {
+	} else if (channel_send(w->role.channel, type, id, text, size, NULL, 0) < 0) {
 		event_base_loopbreak(w->base);
 	} else if (channel_wants_write(w->role.channel)) {
 		event_add(w->writable, NULL);

@@ -67,6 +67,13 @@ void writer_add_bulk(struct writer *, struct bulk *);
 /* Runs a request that is one transaction and replies. false: no such command. */
 bool writer_run_now(struct writer *, struct pending *);
 
+/* ---- writer_switch.c -------------------------------------------------------- */
+json_t *run_cutover(struct catalog_txn *, const json_t *request, struct err *);
+json_t *run_rollback(struct catalog_txn *, const json_t *request, struct err *);
+json_t *run_confirm(struct catalog_txn *, const json_t *request, struct err *);
+/* A reply with the result; its zones are rows (control/rows.h). NULL: no memory. */
+json_t *switch_json(struct catalog_txn *, const struct switch_request *, const struct switch_result *);
+
 /* ---- writer_many.c ---------------------------------------------------------- */
 /* Does the request name more than one transaction of "now" should take? */
 bool many_is_bulk(const json_t *request);
@@ -93,6 +100,5 @@ void writer_warm_end(struct writer *);
 /* ---- shared by both --------------------------------------------------------- */
 /* The zone of a text; -1 with err. */
 int writer_zone(struct catalog_txn *, const char *text, struct zone_row *, struct err *);
-json_t *switch_json(struct catalog_txn *, const struct switch_request *, const struct switch_result *);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "control/commands.h"
+#include "control/rows.h"
 #include "daemon/children.h"
 
 #define PATIENCE_SECONDS 5      /* for a writer to send a request to */
@@ -312,7 +313,7 @@ static void answer(struct daemon *d, struct message *m)
 		r = r->next;
 	if (!r)
 		return;
-	o = json_loadb((char *)m->payload, m->size, 0, NULL);
+	o = rows_from_message((char *)m->payload, m->size);
 	if (m->type == MSG_PROGRESS && o && r->progress)
 		r->progress(r->arg, o);
 	else if (m->type == MSG_REPLY && o)

@@ -117,6 +117,30 @@ def greedy():
                 s.equal(len(c.reply()['zones']), 500, 'the replies, once it reads')
 
 
+@s.case("a group's switch of many: every row that the reply lists, once and whole")
+def switch_of_many():
+    plain, odd = ['z%d.example' % i for i in range(1200)], '\\"\\032.example'
+    names = [odd] + plain
+    with s.Daemon() as d:
+        for marker, name in enumerate(('old', 'new')):
+            os.mkdir(os.path.join(d.dir, name))
+            for zone in plain:
+                d.file('%s/%s.zone' % (name, zone), s.marked_zone(zone, marker, names=1))
+            d.run('import', '--dir', os.path.join(d.dir, name), '@' + name, timeout=120)
+            d.import_set('%s@%s' % (odd, name), s.marked_zone(odd, marker, names=1))
+        d.must('group-create', group='g', zones=names)
+        few = d.must('cutover', sets=[odd + '@old'])['zones'][0]
+        d.must('cutover', group='g', set='old')
+        for command, keys, sets in (('cutover', {'set': 'new'}, ('old', 'new')), ('rollback', {}, ('new', 'old'))):
+            reply = d.must(command, group='g', **keys)
+            rows = reply['zones']
+            s.equal((len(rows), reply['members']), (1000, len(names)), 'rows and members')
+            s.equal(len({row['zone'] for row in rows} & set(names)), 1000, 'zones of the rows')
+            for row in rows:
+                s.equal(set(row), set(few), 'keys of %s' % row['zone'])
+                s.equal((row['from'], row['to'], row['outcome']), sets + ('switched',), row['zone'])
+
+
 @s.case('completion: zones, sets, groups by what was typed')
 def complete():
     with s.Daemon() as d:
