@@ -114,7 +114,7 @@ offers 'schwenk cutover --force d' dnskey
 offers 'schwenk cutover --force dnskey shop.example@o' @old
 # the rules that the daemon knows
 for rule in dnskey unsigned; do
-	grep -q "strcmp(rule, \"$rule\")" "$top/src/daemon/writer_commands.c" || { echo "FAIL --force $rule"; failed=$((failed + 1)); }
+	grep -q "strcmp(rule, \"$rule\")" "$top/src/daemon/writer_switch.c" || { echo "FAIL --force $rule"; failed=$((failed + 1)); }
 done
 offers 'schwenk nonsense '
 # where bash does not cut at "@"
