@@ -30,7 +30,7 @@
 #define BULK_NS    500000u
 #define LOOK_EVERY 3000         /* 30 µs; a look takes 0.3 */
 
-int turn_left;
+_Thread_local int turn_left;
 
 /* Of linux/sched/types.h, as its first version had it: the C library of Debian
  * 12 knows neither the call nor the structure, later ones know both. */

@@ -12,10 +12,10 @@
  * wait for it. */
 void turn_short(void);
 /* Longer ones, which give way to short ones and end where turn_over is called:
- * loaders, and the writer while it does bulk work. */
+ * loaders, and the writer while it does bulk work. For the calling thread. */
 void turn_bulk(void);
 
-extern int turn_left;           /* until turn_look, in units of 10 ns; 0: turns are not bulk */
+extern _Thread_local int turn_left;    /* until turn_look, in units of 10 ns; 0: turns are not bulk */
 void turn_look(void);
 
 /* In the loops of bulk work: what was done since the last call took about so

@@ -32,6 +32,7 @@ struct conf {
 	uint64_t catalog_map_size, images_map_size;   /* octets */
 	uint64_t loader_memory;
 	unsigned loaders;               /* at once */
+	unsigned loader_threads;        /* 0: CPUs that no worker has */
 	uint16_t udp_payload_size;
 	unsigned tcp_connections;       /* per worker */
 	unsigned tcp_connections_per_client;

@@ -1,5 +1,6 @@
 /* The job "import": a text into one set. */
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "control/commands.h"
 #include "daemon/loading.h"
 #include "daemon/rows_json.h"
+
+#define THREADS_MOST 8
 
 /* ---- one text ------------------------------------------------------------------- */
 
@@ -67,6 +70,18 @@ int loading_check(const json_t *request, struct err *err)
 	return status;
 }
 
+/* Who answers is not to share CPUs with more threads than the import has anyhow. */
+static unsigned threads_of(const struct conf *conf)
+{
+	cpu_set_t allowed;
+	unsigned cpus;
+
+	if (conf->loader_threads)
+		return conf->loader_threads;
+	cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? (unsigned)CPU_COUNT(&allowed) : 1;
+	return cpus <= conf->workers + 1 ? 1 : cpus - conf->workers > THREADS_MOST ? THREADS_MOST : cpus - conf->workers;
+}
+
 int loading_run(struct loading *l, struct err *err)
 {
 	struct loader *loader = l->loader;
@@ -74,6 +89,7 @@ int loading_run(struct loading *l, struct err *err)
 	struct load_request q = { .apex = l->apex, .apex_size = l->apex_size, .hash_key = store_hash_key(loader->reader),
 		.text_fd = l->fd, .text_name = l->name, .image_fd = loader->fd[LOADER_IMAGE_FD], .image_offset = l->offset,
 		.scratch_fd = loader->fd[LOADER_SCRATCH_FD], .memory_limit = conf->loader_memory,
+		.threads = l->many ? 1 : threads_of(conf),
 		.include_anywhere = conf->include_anywhere, .open_include = open_include,
 		.progress = l->many ? NULL : tell_progress, .problem = tell_problem, .arg = l };
 	const char **rules = drop_rules(loader->request, &q.drop_count, err);

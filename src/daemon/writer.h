@@ -1,7 +1,7 @@
 /*
  * The writer's own parts: writer.c has the loop and the two queues,
- * writer_commands.c what is done now (one transaction each), writer_bulk.c
- * what is done in slices, writer_many.c what is either. Known to the writer's
+ * writer_commands.c and writer_switch.c what is done now (one transaction
+ * each), writer_bulk.c what is done in slices, writer_many.c what is either. Known to the writer's
  * files only.
  */
 #ifndef DAEMON_WRITER_H

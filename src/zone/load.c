@@ -9,6 +9,7 @@
 #include "zone/check.h"
 #include "zone/gather.h"
 #include "zone/parse.h"
+#include "zone/pieces.h"
 #include "zone/signing.h"
 #include "zone/sort.h"
 #include "zone/zonemd.h"
@@ -30,7 +31,7 @@ struct loader {
 	struct image_builder *builder;
 	uint64_t drops, records;
 	int64_t told;           /* when progress was told last */
-	bool has_soa;
+	uint32_t soa_minimum;
 	struct err *err;
 };
 
@@ -98,8 +99,8 @@ static int add_record(struct loader *l, const struct parsed *p, bool same_owner)
 	return sorter_add(l->sorter, &r, same_owner, l->err);
 }
 
-/* Text to records in the sorter. */
-static int read_text(struct loader *l)
+/* Text to records in the sorter, by one thread. */
+static int read_in_order(struct loader *l)
 {
 	const struct load_request *q = l->request;
 	struct parsed p;
@@ -118,6 +119,7 @@ static int read_text(struct loader *l)
 		if (++l->records % 1024 == 0)
 			tell_progress(l, false);
 	}
+	l->soa_minimum = parser_soa_minimum(l->parser);
 	if (l->reporter.errors)
 		return -1;
 	if (!sorter_count(l->sorter)) {
@@ -128,6 +130,24 @@ static int read_text(struct loader *l)
 		return -1;
 	}
 	return 0;
+}
+
+static void tell_reading(void *arg, uint64_t records, double share)
+{
+	const struct load_request *q = arg;
+
+	q->progress(q->arg, records, 0.7 * share);
+}
+
+static int read_text(struct loader *l)
+{
+	const struct load_request *q = l->request;
+	struct pieces_request pieces = { .fd = q->text_fd, .name = q->text_name, .apex = q->apex, .apex_size = q->apex_size,
+		.threads = q->threads, .memory_limit = q->memory_limit ? q->memory_limit : DEFAULT_MEMORY, .file_min = q->pieces_min,
+		.progress = q->progress ? tell_reading : NULL, .arg = (void *)q };
+	int got = pieces_read(&pieces, l->sorter, l->checker, &l->soa_minimum, l->err);
+
+	return got < 0 ? -1 : got > 0 ? 0 : read_in_order(l);
 }
 
 static void note_apex(struct loader *l, const struct zone_node *n)
@@ -187,7 +207,7 @@ static int build_image(struct loader *l)
 		if (copy && l->gather.arena.used > OWNER_MEMORY)
 			return err_set(l->err, ERR_LIMIT, "%s:%u:%u: more than %zu MiB of records at one name",
 				parser_file_name(l->parser, r.place.file), r.place.line, r.place.column, OWNER_MEMORY >> 20);
-		if (gather_add(&l->gather, r.type, r.ttl_known ? r.ttl : parser_soa_minimum(l->parser), r.rdata, r.size,
+		if (gather_add(&l->gather, r.type, r.ttl_known ? r.ttl : l->soa_minimum, r.rdata, r.size,
 		    copy, &r.place, l->err) < 0)
 			return -1;
 		if (++l->records % 4096 == 0)

@@ -28,6 +28,8 @@ struct load_request {
 	int image_fd; uint64_t image_offset;       /* where the image file goes */
 	int scratch_fd;                            /* for the external sort; -1: memory only */
 	size_t memory_limit;                       /* octets of sort memory; 0: 256 MiB */
+	unsigned threads;                          /* to read a large file with; 0: one */
+	uint64_t pieces_min;                       /* … of so many octets; 0: as in pieces.h (tests take less) */
 	const char *const *drop_rules; size_t drop_count;
 	bool include_anywhere;                     /* else only below the file's own directory */
 	/* Opens an $INCLUDE by name (as written); returns an fd owned by the

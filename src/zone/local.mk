@@ -14,6 +14,7 @@ src_zone_libzone_a_SOURCES = \
 	src/zone/load.c src/zone/load.h \
 	src/zone/owners.c src/zone/owners.h \
 	src/zone/parse.c src/zone/parse.h \
+	src/zone/pieces.c src/zone/pieces.h \
 	src/zone/print.c src/zone/print.h \
 	src/zone/rdata.c src/zone/rdata.h src/zone/rdata_internal.h \
 	src/zone/rdata_codes.c src/zone/rdata_fields.c src/zone/rdata_ldns.c \

@@ -45,7 +45,7 @@ struct parser {
 	struct saved saved[SCAN_NESTING_MAX];
 	unsigned depth, includes;
 	struct generate generate;
-	bool ended;
+	bool ended, is_piece;
 	uint8_t rdata[RDATA_MAX];
 };
 
@@ -61,6 +61,24 @@ struct parser *parser_new(struct scanner *scanner, const struct parser_options *
 	p->scanner = scanner;
 	p->options = *options;
 	memcpy(p->origin, options->apex, options->apex_size);
+	return p;
+}
+
+struct parser *parser_new_piece(struct scanner *scanner, const struct parser *head, struct reporter *reporter)
+{
+	struct parser_options options = head->options;
+	struct parser *p;
+
+	options.reporter = reporter;
+	p = parser_new(scanner, &options);
+	if (!p)
+		return NULL;
+	memcpy(p->origin, head->origin, sizeof(p->origin));
+	p->has_default_ttl = head->has_default_ttl;
+	p->default_ttl = head->default_ttl;
+	p->has_soa_minimum = head->has_soa_minimum;
+	p->soa_minimum = head->soa_minimum;
+	p->is_piece = true;
 	return p;
 }
 
@@ -85,6 +103,11 @@ void parser_free(struct parser *p)
 const char *parser_file_name(void *parser, unsigned file)
 {
 	return scan_file_name(((struct parser *)parser)->scanner, file);
+}
+
+bool parser_has_soa(const struct parser *p)
+{
+	return p->has_soa_minimum;
 }
 
 uint32_t parser_soa_minimum(const struct parser *p)
@@ -435,6 +458,8 @@ static int directive(struct parser *p, const struct scan_record *r)
 		{ "$INCLUDE", directive_include }, { "$GENERATE", generate_begin },
 	};
 
+	if (p->is_piece)
+		return wrong(p, r, RULE_DIRECTIVE, &r->tokens[0], "a directive in the middle of a file that is read in pieces");
 	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (token_is(&r->tokens[0], table[i].name)) {
 			if (r->count < 2)

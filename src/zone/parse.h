@@ -32,6 +32,10 @@ struct parser_options {
 };
 /* Takes the scanner over. NULL: no memory (the scanner is freed). */
 struct parser *parser_new(struct scanner *, const struct parser_options *);
+/* Goes on in a later piece of the same file, with the origin and the $TTL that
+ * hold at the end of head. Directives are errors, and so is what comes from the
+ * records between the two: an owner, a TTL. */
+struct parser *parser_new_piece(struct scanner *, const struct parser *head, struct reporter *);
 void parser_free(struct parser *);
 /* 1: a record, 0: the end. What is wrong is told to the reporter, and the
  * next record given; after LOAD_MAX_ERRORS errors, or where there is no sense
@@ -47,6 +51,7 @@ struct parsed_change {
 int parser_next_change(struct parser *, struct parsed_change *);
 
 const char *parser_file_name(void *parser, unsigned file);   /* for checker_new */
+bool parser_has_soa(const struct parser *);
 /* The minimum of the first SOA; 0 before it. */
 uint32_t parser_soa_minimum(const struct parser *);
 double parser_share(const struct parser *);

@@ -2,6 +2,7 @@
 #include "zone/rdata_internal.h"
 
 #include <ldns/ldns.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static char *line_for_ldns(uint16_t type, const struct scan_token *tokens, unsig
 	return line;
 }
 
-int rdata_read_by_ldns(struct rdata_reader *r, uint16_t type)
+static int read_by_ldns(struct rdata_reader *r, uint16_t type)
 {
 	const ldns_rr_descriptor *d = descriptor_of(type);
 	unsigned count = (unsigned)(r->end - r->token);
@@ -139,6 +140,18 @@ int rdata_read_by_ldns(struct rdata_reader *r, uint16_t type)
 		return rdata_fail(r->error, r->token < r->end ? r->token : NULL, "no rdata of type %s", mnemonic);
 	r->token = r->end;
 	return 0;
+}
+
+/* One thread at a time: of a WKS ldns asks getservbyname(3). */
+int rdata_read_by_ldns(struct rdata_reader *r, uint16_t type)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int status;
+
+	pthread_mutex_lock(&lock);
+	status = read_by_ldns(r, type);
+	pthread_mutex_unlock(&lock);
+	return status;
 }
 
 int rdata_from_tokens_by_ldns(uint16_t type, const struct scan_token *tokens, unsigned count,

@@ -22,6 +22,8 @@ static const uint8_t octet_class[256] = {
 struct source {
 	int fd;                 /* -1: text in memory */
 	bool owns_fd, eof;
+	bool is_piece;          /* of the file, from file_at to file_end; read by position */
+	uint64_t file_at, file_end;
 	char *buffer;           /* or the text */
 	size_t size;            /* of the buffer */
 	size_t begin, at, end;  /* of the record under way; where we are; of what was read */
@@ -109,6 +111,20 @@ struct scanner *scanner_new(int fd, const char *name)
 	s->depth = 1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		s->outer_size = (uint64_t)st.st_size;
+	return s;
+}
+
+struct scanner *scanner_new_piece(int fd, uint64_t at, uint64_t size, const char *name, unsigned line)
+{
+	struct scanner *s = scanner_new(fd, name);
+
+	if (!s)
+		return NULL;
+	s->source[0].is_piece = true;
+	s->source[0].file_at = at;
+	s->source[0].file_end = at + size;
+	s->source[0].line = line;
+	s->outer_size = size;
 	return s;
 }
 
@@ -203,13 +219,18 @@ static unsigned column_of(const struct source *source, size_t at)
 	return (unsigned)((int64_t)at - source->line_at + 1);
 }
 
-static ssize_t read_some(int fd, char *p, size_t size)
+static ssize_t read_some(struct source *source, char *p, size_t size)
 {
-	for (;;) {
-		ssize_t n = read(fd, p, size);
+	uint64_t left = source->file_end - source->file_at;
+	int fd = source->fd;
 
-		if (n >= 0)
+	for (;;) {
+		ssize_t n = source->is_piece ? pread(fd, p, size < left ? size : (size_t)left, (off_t)source->file_at) : read(fd, p, size);
+
+		if (n >= 0) {
+			source->file_at += source->is_piece ? (uint64_t)n : 0;
 			return n;
+		}
 		if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			/* a pipe that somebody made non-blocking: wait as if it were not */
 			struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -251,7 +272,7 @@ static int more(struct scanner *s, struct source *source, struct scan_error *e)
 		source->buffer = buffer;
 		source->size *= 2;
 	}
-	n = read_some(source->fd, source->buffer + source->end, source->size - source->end);
+	n = read_some(source, source->buffer + source->end, source->size - source->end);
 	if (n < 0) {
 		char message[128];
 
@@ -259,6 +280,8 @@ static int more(struct scanner *s, struct source *source, struct scan_error *e)
 		source->eof = true;
 		return fail(e, source, source->line, 0, true, message);
 	}
+	if (n == 0 && source->file_at < source->file_end)
+		return fail(e, source, source->line, 0, true, "the file became shorter while it was read");
 	if (n == 0) {
 		source->eof = true;
 		return 0;

@@ -46,6 +46,9 @@ struct scanner;
 struct scanner *scanner_new(int fd, const char *name);
 /* The same over text in memory, which must outlive the scanner. */
 struct scanner *scanner_new_text(const char *text, size_t size, const char *name);
+/* The same over `size` octets of a regular file from its octet `at` on, where a
+ * line begins, which has this number. The file's own position stays. */
+struct scanner *scanner_new_piece(int fd, uint64_t at, uint64_t size, const char *name, unsigned line);
 void scanner_free(struct scanner *);
 
 /* 1: a record, 0: the end of this file (of the outermost one: of all; else

@@ -54,6 +54,7 @@ struct run_record {
 };
 
 struct sorter {
+	struct sorter *adopted; /* their arenas are in use; a list by this */
 	size_t limit;
 	int fd;
 	struct arena arena;
@@ -103,6 +104,7 @@ void sorter_free(struct sorter *s)
 	free(s->items);
 	free(s->spare);
 	arena_free(&s->arena);
+	sorter_free(s->adopted);
 	free(s);
 }
 
@@ -517,6 +519,42 @@ int sorter_add(struct sorter *s, const struct sort_record *in, bool same_owner, 
 		s->sorted = false;
 	s->count++;
 	s->total++;
+	return 0;
+}
+
+const uint8_t *sorter_last_rdata(const struct sorter *s)
+{
+	return s->items[s->count - 1].record->rdata;
+}
+
+int sorter_adopt(struct sorter *s, struct sorter *other, struct err *err)
+{
+	struct sorter **end = &other->adopted;
+
+	if (s->space - s->count < other->count) {
+		struct item *items = realloc(s->items, (s->count + other->count) * sizeof(*items));
+
+		if (!items)
+			return err_set(err, ERR_NOMEM, "no memory for %zu records", s->count + other->count);
+		s->items = items;
+		s->space = s->count + other->count;
+	}
+	if (other->count) {
+		memcpy(s->items + s->count, other->items, other->count * sizeof(*s->items));
+		if (s->count && compare_items(&s->items[s->count - 1], &s->items[s->count]) > 0)
+			s->sorted = false;
+	}
+	s->count += other->count;
+	s->total += other->total;
+	s->last_owner = NULL;
+	free(other->items);
+	free(other->spare);
+	other->items = other->spare = NULL;
+	other->count = other->space = 0;
+	while (*end)
+		end = &(*end)->adopted;
+	*end = s->adopted;
+	s->adopted = other;
 	return 0;
 }
 

@@ -26,6 +26,12 @@ struct sorter *sorter_new(size_t memory_limit, int scratch_fd);
 void sorter_free(struct sorter *);
 /* same_owner: octet for octet as in the call before. Everything is copied. */
 int sorter_add(struct sorter *, const struct sort_record *, bool same_owner, struct err *);
+/* The rdata of what was added last, where it stays until it is given out;
+ * without a scratch file only. */
+const uint8_t *sorter_last_rdata(const struct sorter *);
+/* Takes over what is in another sorter, which is finished and has no scratch
+ * file, behind what is in this one. -1: no memory, other stays the caller's. */
+int sorter_adopt(struct sorter *, struct sorter *other, struct err *);
 uint64_t sorter_count(const struct sorter *);
 /* All are in: sort. */
 int sorter_finish(struct sorter *, struct err *);

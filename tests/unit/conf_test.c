@@ -193,7 +193,7 @@ static void parse_print_parse_is_the_identity(void **state)
 		"",
 		"listen: [127.0.0.1@5300, \"::1@5300\", \"2001:db8::1\"]\ndatabase: \"/a b\\\"c\\\\\"\ncontrol: /s\nuser: schwenk\n"
 		"workers: 7\noperators: ops\nstagers: ci\nreaders: look\nlog: syslog\nlog-level: info\ncatalog-map-size: 3MiB\n"
-		"images-map-size: 1000001MiB\nloader-memory: 1048579\nloaders: 3\nudp-payload-size: 4096\ntcp-connections: 5\ntcp-connections-per-client: 3\n"
+		"images-map-size: 1000001MiB\nloader-memory: 1048579\nloaders: 3\nloader-threads: 5\nudp-payload-size: 4096\ntcp-connections: 5\ntcp-connections-per-client: 3\n"
 		"tcp-idle-timeout: 11\ntcp-read-timeout: 12\nreceive-buffer: 1MiB\ninclude-anywhere: true\n"
 		"version: \"1.0: # \\x01\"\nhostname: ns1\nidentity: \"~\"\nnsid: \"m\xc3\xbcnchen\"\ncookie-secrets: /etc/cookies\nswitch-timeout: 9\npin-workers: true\n"
 		"rate-limit: 0\nrate-limit-slip: 2\nrate-limit-table: 1MiB\nrate-limit-ipv4-prefix: 32\n"

@@ -85,6 +85,8 @@ static void load_fd(struct loaded *l, const char *apex, int fd, const char *name
 	q.image_fd = image;
 	q.memory_limit = how->memory_limit;
 	q.scratch_fd = how->memory_limit ? empty_file() : -1;
+	q.threads = how->threads;
+	q.pieces_min = how->threads ? 1 : 0;
 	q.drop_rules = how->drop_rules;
 	q.drop_count = how->drop_count;
 	include_dir = how->include_dir ? open(how->include_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

@@ -24,6 +24,7 @@ struct load_how {               /* what differs from the ordinary; all may be 0 
 	size_t memory_limit;
 	const char *const *drop_rules; size_t drop_count;
 	const char *include_dir;        /* $INCLUDE opens in here */
+	unsigned threads;               /* also for small files */
 };
 
 /* apex: text. size 0: to the NUL. The view is only there with status 0. */
