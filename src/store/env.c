@@ -53,15 +53,22 @@ int env_error(struct err *err, int rc, const struct store_env *env, const char *
 }
 
 /* LMDB opens its data file (twice, in a writer) without CLOEXEC: a child would
- * inherit a way to write it. */
+ * inherit a way to write it. It got the lowest descriptors that were free, so
+ * all of it lie below the one that is the lowest now. */
 static void close_on_exec(const struct store_env *env)
 {
 	struct stat data, other;
 	mdb_filehandle_t fd;
+	int end;
 
 	if (mdb_env_get_fd(env->env, &fd) || fstat(fd, &data))
 		return;
-	for (int i = 3; i < 1024; i++)
+	end = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (end >= 0)
+		close(end);
+	else
+		end = 1024;
+	for (int i = 3; i < end; i++)
 		if (!fstat(i, &other) && other.st_ino == data.st_ino && other.st_dev == data.st_dev)
 			fcntl(i, F_SETFD, FD_CLOEXEC);
 }

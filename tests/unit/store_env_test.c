@@ -446,6 +446,37 @@ static void test_a_full_disk(void **state)
 	assert_sound(&scene);
 }
 
+/* A child must not inherit a way to write the store, wherever among the
+ * descriptors its files are. */
+static void test_no_child_inherits_it(void **state)
+{
+	int held[30];
+	unsigned files = 0;
+
+	scene_close(&scene);
+	for (unsigned i = 0; i < 30; i++)
+		held[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (unsigned i = 0; i < 30; i += 7)
+		close(held[i]);
+	must(&scene, scene_open(&scene));
+	for (int fd = 3; fd < 256; fd++) {
+		char link[32], target[512];
+		ssize_t n;
+
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		n = readlink(link, target, sizeof target - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (strncmp(target, scene.dir, strlen(scene.dir)) == 0) {
+			files++;
+			assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		}
+	}
+	assert_true(files >= 4);
+	for (unsigned i = 0; i < 30; i++)
+		if (i % 7)
+			close(held[i]);
+}
+
 #define with_store(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -460,6 +491,7 @@ int main(void)
 		with_store(test_half_a_store),
 		with_store(test_no_store),
 		with_store(test_a_second_writer_is_noticed),
+		with_store(test_no_child_inherits_it),
 		with_store(test_empty_transactions),
 		with_store(test_stale_readers_are_cleared),
 		with_store(test_a_full_map),
