@@ -577,10 +577,14 @@ int sorter_next(struct sorter *s, struct sort_record *out, struct err *err)
 	if (s->next == s->count)
 		return 0;
 	/* the records lie where they were parsed: bring the next ones in */
-	if (s->next + 8 < s->count)
-		__builtin_prefetch(s->items[s->next + 8].record);
-	if (s->next + 4 < s->count)
-		__builtin_prefetch(s->items[s->next + 4].record->owner);
+	if (s->next + 24 < s->count)
+		__builtin_prefetch(s->items[s->next + 24].record);
+	if (s->next + 12 < s->count) {
+		const struct owner *owner = s->items[s->next + 12].record->owner;
+
+		__builtin_prefetch(owner);
+		__builtin_prefetch((const uint8_t *)owner + 63);
+	}
 	r = s->items[s->next++].record;
 	o = r->owner;
 	*out = (struct sort_record){ .owner = o->octets + o->key_size, .owner_size = o->name_size, .rdata = r->rdata,
