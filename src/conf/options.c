@@ -51,7 +51,8 @@ const struct option_row option_rows[] = {
 	{ "loaders", OPTION_COUNT, AT(loaders), 1, 64, NULL, "2",
 	  "Imports, edits and exports that run at once; further ones wait their turn." },
 	{ "loader-threads", OPTION_COUNT, AT(loader_threads), 0, 16, NULL, "0",
-	  "Threads in which one loader reads a large zone file. 0: one for each CPU that no worker has, up to 8." },
+	  "Threads in which one loader reads a large zone file whose records fit into loader-memory. 0: one for each CPU "
+	  "that no worker has, or for every fourth CPU, whichever is more, up to 8." },
 	{ "udp-payload-size", OPTION_COUNT16, AT(udp_payload_size), 512, 4096, NULL, "1232",
 	  "Longest UDP answer in octets, and the size announced by EDNS. 1232 avoids fragments." },
 	{ "tcp-connections", OPTION_COUNT, AT(tcp_connections), 1, 1000000, NULL, "1000",

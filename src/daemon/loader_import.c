@@ -74,12 +74,15 @@ int loading_check(const json_t *request, struct err *err)
 static unsigned threads_of(const struct conf *conf)
 {
 	cpu_set_t allowed;
-	unsigned cpus;
+	unsigned cpus, threads;
 
 	if (conf->loader_threads)
 		return conf->loader_threads;
 	cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? (unsigned)CPU_COUNT(&allowed) : 1;
-	return cpus <= conf->workers + 1 ? 1 : cpus - conf->workers > THREADS_MOST ? THREADS_MOST : cpus - conf->workers;
+	threads = cpus > conf->workers ? cpus - conf->workers : 0;
+	if (threads < cpus / 4)
+		threads = cpus / 4;
+	return threads > THREADS_MOST ? THREADS_MOST : threads;
 }
 
 int loading_run(struct loading *l, struct err *err)

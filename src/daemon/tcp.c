@@ -33,6 +33,7 @@
 
 #define EVENTS          64              /* a wake-up */
 #define EVENTS_PER_ACCEPT 16            /* one more is accepted for so many others */
+#define ACCEPTS_MAX     64              /* at once */
 #define HEADER_SIZE     12              /* of a DNS message: what is shorter is none */
 #define IN_FIRST        1024            /* the in buffer begins with this and doubles */
 #define IN_MAX          (2 + 65535)
@@ -74,7 +75,6 @@ struct connection {
 };
 TAILQ_HEAD(connection_list, connection);
 
-
 struct tcp {
 	struct worker *worker;
 	int *listeners;                 /* in the epoll set, by their place here */
@@ -88,6 +88,7 @@ struct tcp {
 	size_t pending;
 	int64_t now_us;                 /* of the present wake-up */
 	bool listening, accepting;      /* the listeners are in the epoll set; it waits for them */
+	unsigned since_accept;          /* events of connections */
 	uint64_t accepted, queries, evicted, client_evicted, timed_out, malformed;
 	struct answer_job jobs[ANSWER_BATCH];
 	uint8_t reply[ANSWER_BATCH][REPLY_SPACE];
@@ -400,18 +401,18 @@ static bool read_some(struct tcp *t, struct connection *c, uint32_t events)
 		if (!make_room(c))
 			return false;
 		room = c->in_capacity - c->in_end;
-		n = recv(c->fd, c->in + c->in_end, room, MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
+		do {
+			n = recv(c->fd, c->in + c->in_end, room, MSG_DONTWAIT);
+		} while (n < 0 && errno == EINTR);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
 			return false;
 		c->in_end += (uint32_t)n;
-		/* the set tells once: of an end that came before this was read, no other time */
-		c->finished = n == 0 || ((size_t)n < room && events & EPOLLRDHUP);
-	} while ((size_t)n == room && !has_query(c));
-	c->unread = (size_t)n == room;
+		c->finished = n == 0;
+		/* the set tells once, also of the end */
+		c->unread = n > 0 && ((size_t)n == room || events & EPOLLRDHUP);
+	} while (c->unread && !has_query(c));
 	if (has_query(c))
 		make_answerable(t, c);
 	else if (c->finished)
@@ -546,14 +547,23 @@ static unsigned go_round(struct tcp *t, unsigned most)
 			connection_close(t, c);
 	}
 	answer_all(t);
-	/* last: whoever is evicted for a new one has no event above any more */
-	for (unsigned i = 0; i < listeners; i++)
-		accept_some(t, *acceptable[i], 1 + (unsigned)n / EVENTS_PER_ACCEPT);
-	return n > 0 ? (unsigned)n : 0;
+	if (n <= 0)
+		return 0;
+	/* With many connections ready it is not every round that tells of the
+	 * listeners. Last: whoever is evicted has no event above any more. */
+	t->since_accept += (unsigned)n - listeners;
+	if (listeners) {
+		unsigned count = 1 + t->since_accept / EVENTS_PER_ACCEPT;
+
+		for (unsigned i = 0; i < listeners; i++)
+			accept_some(t, *acceptable[i], count < ACCEPTS_MAX ? count : ACCEPTS_MAX);
+		t->since_accept = 0;
+	}
+	return (unsigned)n;
 }
 
-/* In rounds while there is more: the way through the loop costs as much as a
- * system call. No more than one round may be long: datagrams wait. */
+/* In rounds while there is more, for the way through the loop costs as much as
+ * a system call; all together have no more events than one may: datagrams wait. */
 static void on_eventful(evutil_socket_t fd, short what, void *arg)
 {
 	struct tcp *t = arg;

@@ -156,20 +156,30 @@ static json_t *back_json(struct catalog_txn *txn, const struct switch_request *r
 	return json;
 }
 
+/* Nothing of it needs to be named. */
+static bool is_plain(const struct switch_result_item *item)
+{
+	return (item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_ALREADY) && !item->serial_stuck &&
+		!item->edits_left_behind && item->keys_fit == KEYS_FIT && !item->back.stuck;
+}
+
 json_t *switch_json(struct catalog_txn *txn, const struct switch_request *request, const struct switch_result *result)
 {
 	struct rows rows = { .text = NULL };
+	bool many = result->count > ROWS_READ;
 	unsigned listed = 0;
 	json_t *reply;
 
-	for (size_t i = 0; i < result->count; i++) {
-		const struct switch_result_item *item = &result->items[i];
-		bool plain = item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_ALREADY;
+	/* of many, main sees the first, and logs who moved: these come first */
+	for (int round = many ? 0 : 1; round < 2; round++)
+		for (size_t i = 0; i < result->count; i++) {
+			const struct switch_result_item *item = &result->items[i];
 
-		if (plain && !item->serial_stuck && !item->edits_left_behind && item->keys_fit == KEYS_FIT && !item->back.stuck && listed++ >= LISTED_MAX)
-			continue;
-		add_row(&rows, item);
-	}
+			if (many && took_effect(item) != (round == 0))
+				continue;
+			if (!is_plain(item) || listed++ < LISTED_MAX)
+				add_row(&rows, item);
+		}
 	reply = json_pack("{s:o,s:I,s:o}", "switch", result->id ? json_integer((json_int_t)result->id) : json_null(),
 		"members", (json_int_t)result->count, "back", back_json(txn, request, result));
 	if (rows_into(&rows, reply) < 0) {

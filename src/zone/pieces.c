@@ -15,7 +15,6 @@
 
 #define HEAD_SIZE     (64u << 10)       /* has the SOA, $ORIGIN and $TTL, read before the others begin */
 #define LOOK_SIZE     (64u << 10)       /* within so much of where a piece should end a line begins */
-#define MEMORY_FACTOR 6                 /* records take up to so much more than their text */
 #define PROGRESS_NS   100000000L
 #define TELL_RECORDS  1024
 
@@ -100,8 +99,7 @@ static bool split(struct pieces *all)
 	if (!buffer || begin < 0 || fstat(q->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= begin)
 		goto no;
 	end = (uint64_t)st.st_size;
-	if (end - (uint64_t)begin < (q->file_min ? q->file_min : PIECES_FILE_MIN) ||
-	    (end - (uint64_t)begin) > q->memory_limit / MEMORY_FACTOR)
+	if (end - (uint64_t)begin < (q->file_min ? q->file_min : PIECES_FILE_MIN))
 		goto no;
 	all->piece[0].begin = (uint64_t)begin;
 	all->piece[1].begin = find_begin(q->fd, (uint64_t)begin + HEAD_SIZE, end, buffer);
@@ -236,12 +234,22 @@ static void wait_for(struct pieces *all, struct piece *p)
 	} while (pthread_timedjoin_np(p->thread, NULL, &until) == ETIMEDOUT);
 }
 
+/* Would the records of all be in memory, as those of the head let one expect,
+ * with a quarter to spare? Else they are sorted on disk, in order. */
+static bool fits(const struct pieces *all)
+{
+	const struct piece *head = &all->piece[0], *last = &all->piece[all->count - 1];
+	double factor = (double)sorter_memory(head->sorter) / (double)(head->end - head->begin);
+
+	return 1.25 * factor * (double)(last->end - head->end) < (double)all->request->memory_limit;
+}
+
 static bool read_all(struct pieces *all)
 {
 	struct piece *head = &all->piece[0];
 
 	/* what stands only later must not hold for what stands before */
-	if (!open_piece(head, NULL) || !read_piece(head) || !parser_has_soa(head->parser))
+	if (!open_piece(head, NULL) || !read_piece(head) || !parser_has_soa(head->parser) || !fits(all))
 		return false;
 	for (unsigned i = 1; i < all->count && !all->failed; i++) {
 		struct piece *p = &all->piece[i];

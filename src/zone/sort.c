@@ -487,11 +487,16 @@ static struct owner *new_owner(struct sorter *s, const uint8_t *name, size_t siz
 	return o;
 }
 
+size_t sorter_memory(const struct sorter *s)
+{
+	return s->arena.used + s->count * (sizeof(*s->items) * 3 / 2);
+}
+
 int sorter_add(struct sorter *s, const struct sort_record *in, bool same_owner, struct err *err)
 {
 	struct sorted *r;
 
-	if (s->arena.used + s->count * (sizeof(*s->items) * 3 / 2) > s->limit && s->count > 0 && spill(s, err) < 0)
+	if (sorter_memory(s) > s->limit && s->count > 0 && spill(s, err) < 0)
 		return -1;
 	if (s->count == s->space) {
 		size_t space = s->space ? 2 * s->space : 1024;

@@ -33,6 +33,8 @@ const uint8_t *sorter_last_rdata(const struct sorter *);
  * file, behind what is in this one. -1: no memory, other stays the caller's. */
 int sorter_adopt(struct sorter *, struct sorter *other, struct err *);
 uint64_t sorter_count(const struct sorter *);
+/* Octets that are taken of the limit. */
+size_t sorter_memory(const struct sorter *);
 /* All are in: sort. */
 int sorter_finish(struct sorter *, struct err *);
 /* 1: a record, valid until the next call (or, if sorter_stable, until
