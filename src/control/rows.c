@@ -54,17 +54,6 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-static void add_json(struct rows *r, const json_t *value)
-{
-	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-
-	if (text)
-		add(r, text, strlen(text));
-	else
-		r->failed = true;
-	free(text);
-}
-
 void row_begin(struct rows *r)
 {
 	add(r, "{", 1);
@@ -72,15 +61,11 @@ void row_begin(struct rows *r)
 
 void row_text(struct rows *r, const char *key, const char *value)
 {
-	if (!is_plain(value)) {
-		row_json(r, key, json_string(value));
+	if (!value[0] || !is_plain(value)) {
+		row_json(r, key, value[0] ? json_string(value) : json_null());
 		return;
 	}
 	add_key(r, key);
-	if (!value[0]) {
-		add(r, "null", 4);
-		return;
-	}
 	add(r, "\"", 1);
 	add(r, value, strlen(value));
 	add(r, "\"", 1);
@@ -102,11 +87,17 @@ void row_flag(struct rows *r, const char *key, bool value)
 
 void row_json(struct rows *r, const char *key, json_t *value)
 {
+	/* most are null: no need to go through the library for it */
+	char *text = json_is_null(value) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
 	add_key(r, key);
-	if (json_is_null(value))
+	if (text)
+		add(r, text, strlen(text));
+	else if (json_is_null(value))
 		add(r, "null", 4);
 	else
-		add_json(r, value);
+		r->failed = true;
+	free(text);
 	json_decref(value);
 }
 

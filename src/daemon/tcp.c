@@ -87,7 +87,7 @@ struct tcp {
 	struct clients clients;
 	size_t pending;
 	int64_t now_us;                 /* of the present wake-up */
-	bool listening, accepting;      /* the listeners are in the epoll set; it waits for them */
+	bool accepting;                 /* the epoll set waits for the listeners */
 	unsigned since_accept;          /* events of connections */
 	uint64_t accepted, queries, evicted, client_evicted, timed_out, malformed;
 	struct answer_job jobs[ANSWER_BATCH];
@@ -181,10 +181,9 @@ static void evict_of(struct tcp *t, const struct client_links *links)
 	connection_close(t, worst);
 }
 
-static bool watch_listeners(struct tcp *t, bool on)
+/* how: EPOLL_CTL_ADD the first time, EPOLL_CTL_MOD from then on. */
+static bool watch_listeners(struct tcp *t, int how, bool on)
 {
-	int how = t->listening ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
 	if (t->accepting == on)
 		return true;
 	for (unsigned i = 0; i < t->listener_count; i++) {
@@ -194,7 +193,6 @@ static bool watch_listeners(struct tcp *t, bool on)
 			return false;
 	}
 	t->accepting = on;
-	t->listening = true;
 	return true;
 }
 
@@ -217,7 +215,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 			connection_close(t, c);
 		}
 	}
-	watch_listeners(t, true);       /* after a want of descriptors */
+	watch_listeners(t, EPOLL_CTL_MOD, true);        /* after a want of descriptors */
 }
 
 /* ---- answering ----------------------------------------------------------------------- */
@@ -516,7 +514,7 @@ static void accept_some(struct tcp *t, int listener, unsigned most)
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* with nothing to close, the sweep tries again: no spinning */
 			if (!evict(t))
-				watch_listeners(t, false);
+				watch_listeners(t, EPOLL_CTL_MOD, false);
 			return;
 		} else if (errno == EAGAIN) {
 			return;
@@ -605,7 +603,7 @@ struct tcp *tcp_new(struct worker *w, const int *fds, unsigned count)
 		goto failed;
 	memcpy(t->listeners, fds, count * sizeof *fds);
 	t->listener_count = count;
-	if (!watch_listeners(t, true))
+	if (!watch_listeners(t, EPOLL_CTL_ADD, true))
 		goto failed;
 	return t;
 failed:

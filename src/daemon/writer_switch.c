@@ -44,21 +44,6 @@ static void add_row(struct rows *rows, const struct switch_result_item *item)
 	row_end(rows);
 }
 
-/* A text that grows; nothing is lost but memory's end, which gives NULL. */
-struct text { char *p; size_t n; };
-
-static void text_add(struct text *t, const char *s)
-{
-	size_t n = strlen(s);
-	char *p = realloc(t->p, t->n + n + 1);
-
-	if (!p)
-		return;
-	memcpy(p + t->n, s, n + 1);
-	t->p = p;
-	t->n += n;
-}
-
 static bool took_effect(const struct switch_result_item *item)
 {
 	return item->outcome == OUTCOME_SWITCHED || item->outcome == OUTCOME_OVERTOOK;
@@ -125,8 +110,10 @@ static json_t *back_json(struct catalog_txn *txn, const struct switch_request *r
 	bool back_is_rollback = request->kind != SWITCH_ROLLBACK;
 	const char *forward = back_is_rollback ? NULL : group_forward(txn, request, result);
 	bool effect = any_took_effect(result), any = false;
-	struct text t = { NULL, 0 };
+	char *text = NULL;
 	json_t *json;
+	size_t size;
+	FILE *out;
 
 	if (request->kind == SWITCH_RELOAD && result->count > 1)
 		return json_null();
@@ -134,11 +121,12 @@ static json_t *back_json(struct catalog_txn *txn, const struct switch_request *r
 		return json_sprintf("schwenk cutover --group %s @%s", request->group, forward);
 	if (back_is_rollback && request->group && (!effect || request->kind == SWITCH_CONFIRM))
 		return back_of_group(txn, request->group, result, request->kind == SWITCH_CONFIRM);
-	text_add(&t, back_is_rollback ? "schwenk rollback" : "schwenk cutover");
-	if (back_is_rollback && request->group) {
-		text_add(&t, " --group ");
-		text_add(&t, request->group);
-	}
+	out = open_memstream(&text, &size);
+	if (!out)
+		return json_null();
+	fputs(back_is_rollback ? "schwenk rollback" : "schwenk cutover", out);
+	if (back_is_rollback && request->group)
+		fprintf(out, " --group %s", request->group);
 	for (size_t i = 0; i < result->count; i++) {
 		const struct switch_result_item *item = &result->items[i];
 		char zone[SET_TEXT_MAX];
@@ -148,11 +136,10 @@ static json_t *back_json(struct catalog_txn *txn, const struct switch_request *r
 		any = true;
 		if (back_is_rollback && request->group)
 			break;
-		text_add(&t, " ");
-		text_add(&t, set_text(zone, item->member.apex, back_is_rollback ? NULL : item->member.from_name));
+		fprintf(out, " %s", set_text(zone, item->member.apex, back_is_rollback ? NULL : item->member.from_name));
 	}
-	json = any && t.p ? json_string(t.p) : json_null();
-	free(t.p);
+	json = fclose(out) == 0 && any ? json_string(text) : json_null();
+	free(text);
 	return json;
 }
 

@@ -140,10 +140,6 @@ static int sort_text(struct change *c)
 	bool chain = true;
 
 	while (parser_next(c->parser, &p) > 0) {
-		struct sort_record r = { .owner = p.owner, .owner_size = (uint8_t)(p.owner_size - c->base->apex_size),
-			.rdata = p.rdata, .size = (uint16_t)p.size, .type = p.type, .ttl = p.ttl, .ttl_known = p.ttl_known,
-			.place = p.place };
-
 		if (!name_is_at_or_below(p.owner, p.owner_size, c->base->apex, c->base->apex_size)) {
 			tell_out_of_zone(c, &p);
 			chain = false;
@@ -151,9 +147,9 @@ static int sort_text(struct change *c)
 		}
 		if (is_signature_type(p.type))
 			return change_refuse_signed(c, "the text holds signatures or proofs");
-		if (p.type == TYPE_NS && checker_ns(c->checker, r.owner_size == 0, p.rdata, &p.place) < 0)
+		if (p.type == TYPE_NS && checker_ns(c->checker, p.owner_size == c->base->apex_size, p.rdata, &p.place) < 0)
 			return change_no_memory(c);
-		if (sorter_add(c->sorter, &r, p.same_owner && chain, c->err) < 0)
+		if (sorter_add(c->sorter, &p, c->base->apex_size, p.same_owner && chain, c->err) < 0)
 			return -1;
 		chain = true;
 	}

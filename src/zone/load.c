@@ -16,6 +16,7 @@
 
 #define DEFAULT_MEMORY ((size_t)256 << 20)
 #define PROGRESS_US 100000
+#define READING 0.7             /* of the way; sorting and building are the rest */
 #define OWNER_MEMORY ((size_t)64 << 20)
 
 struct loader {
@@ -57,7 +58,6 @@ int load_check_drops(const char *const *rules, size_t count, struct err *err)
 	return drops_from_names(rules, count, &drops, err);
 }
 
-/* Reading is the first 7 tenths of the way, sorting and building the rest. */
 static void tell_progress(struct loader *l, bool building)
 {
 	int64_t now = clock_boot_us();
@@ -67,11 +67,11 @@ static void tell_progress(struct loader *l, bool building)
 		return;
 	l->told = now;
 	if (building)
-		share = 0.7 + 0.3 * (double)l->records / (double)(sorter_count(l->sorter) + 1);
+		share = READING + (1 - READING) * (double)l->records / (double)(sorter_count(l->sorter) + 1);
 	else
 		share = parser_share(l->parser);
 	l->request->progress(l->request->arg, building ? sorter_count(l->sorter) : l->records,
-		building || share < 0 ? share : 0.7 * share);
+		building || share < 0 ? share : READING * share);
 }
 
 static void tell_out_of_zone(struct loader *l, const struct parsed *p)
@@ -90,13 +90,10 @@ static void tell_out_of_zone(struct loader *l, const struct parsed *p)
 static int add_record(struct loader *l, const struct parsed *p, bool same_owner)
 {
 	const struct load_request *q = l->request;
-	struct sort_record r = { .owner = p->owner, .owner_size = (uint8_t)(p->owner_size - q->apex_size),
-		.rdata = p->rdata, .size = (uint16_t)p->size, .type = p->type, .ttl = p->ttl, .ttl_known = p->ttl_known,
-		.place = p->place };
 
-	if (p->type == TYPE_NS && checker_ns(l->checker, r.owner_size == 0, p->rdata, &p->place) < 0)
+	if (p->type == TYPE_NS && checker_ns(l->checker, p->owner_size == q->apex_size, p->rdata, &p->place) < 0)
 		return err_set(l->err, ERR_NOMEM, "no memory for the names of the name servers");
-	return sorter_add(l->sorter, &r, same_owner, l->err);
+	return sorter_add(l->sorter, p, q->apex_size, same_owner, l->err);
 }
 
 /* Text to records in the sorter, by one thread. */
@@ -136,7 +133,7 @@ static void tell_reading(void *arg, uint64_t records, double share)
 {
 	const struct load_request *q = arg;
 
-	q->progress(q->arg, records, 0.7 * share);
+	q->progress(q->arg, records, READING * share);
 }
 
 static int read_text(struct loader *l)

@@ -85,22 +85,21 @@ static bool count_lines(int fd, uint64_t at, uint64_t end, char *buffer, unsigne
 	return true;
 }
 
-/* The head, and pieces of the same size each behind it. false: not this file. */
-static bool split(struct pieces *all)
+/* The head, and pieces of the same size each behind it; buffer: of LOOK_SIZE.
+ * false: not this file. */
+static bool split(struct pieces *all, char *buffer)
 {
 	const struct pieces_request *q = all->request;
 	off_t begin = lseek(q->fd, 0, SEEK_CUR);
-	char *buffer = malloc(LOOK_SIZE);
 	unsigned line = 1;
 	uint64_t end;
 	struct stat st;
-	bool done;
 
-	if (!buffer || begin < 0 || fstat(q->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= begin)
-		goto no;
+	if (begin < 0 || fstat(q->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= begin)
+		return false;
 	end = (uint64_t)st.st_size;
 	if (end - (uint64_t)begin < (q->file_min ? q->file_min : PIECES_FILE_MIN))
-		goto no;
+		return false;
 	all->piece[0].begin = (uint64_t)begin;
 	all->piece[1].begin = find_begin(q->fd, (uint64_t)begin + HEAD_SIZE, end, buffer);
 	for (unsigned i = 2; i <= q->threads; i++)
@@ -112,15 +111,9 @@ static bool split(struct pieces *all)
 		p->end = i + 1 < all->count ? all->piece[i + 1].begin : end;
 		p->line = line;
 		if (p->begin >= p->end || !count_lines(q->fd, p->begin, p->end, buffer, &line))
-			goto no;
+			return false;
 	}
-	done = true;
-	goto out;
-no:
-	done = false;
-out:
-	free(buffer);
-	return done;
+	return true;
 }
 
 /* ---- a piece ----------------------------------------------------------------------- */
@@ -144,12 +137,10 @@ static bool add_ns(struct piece *p, const struct parsed *r)
 static bool add_record(struct piece *p, const struct parsed *r)
 {
 	const struct pieces_request *q = p->all->request;
-	struct sort_record sort = { .owner = r->owner, .owner_size = (uint8_t)(r->owner_size - q->apex_size), .rdata = r->rdata,
-		.size = (uint16_t)r->size, .type = r->type, .ttl = r->ttl, .ttl_known = r->ttl_known, .place = r->place };
 	struct err ignored = ERR_INIT;
 
 	return name_is_at_or_below(r->owner, r->owner_size, q->apex, q->apex_size) &&
-		sorter_add(p->sorter, &sort, r->same_owner, &ignored) == 0 && (r->type != TYPE_NS || add_ns(p, r));
+		sorter_add(p->sorter, r, q->apex_size, r->same_owner, &ignored) == 0 && (r->type != TYPE_NS || add_ns(p, r));
 }
 
 static bool read_piece(struct piece *p)
@@ -284,22 +275,28 @@ int pieces_read(const struct pieces_request *q, struct sorter *sorter, struct ch
 	struct err *err)
 {
 	struct pieces *all;
+	char *buffer;
 	int status = 0;
 
 	if (q->threads < 2 || q->threads > PIECES_MAX)
 		return 0;
 	all = calloc(1, sizeof(*all));
-	if (!all)
+	buffer = malloc(LOOK_SIZE);
+	if (!all || !buffer) {
+		free(all);
+		free(buffer);
 		return 0;
+	}
 	all->request = q;
 	for (unsigned i = 0; i < 1 + PIECES_MAX; i++)
 		all->piece[i].all = all;
-	if (split(all) && read_all(all)) {
+	if (split(all, buffer) && read_all(all)) {
 		*soa_minimum = parser_soa_minimum(all->piece[0].parser);
 		status = take_all(all, sorter, checker, err);
 	}
 	for (unsigned i = 0; i < all->count; i++)
 		close_piece(&all->piece[i]);
+	free(buffer);
 	free(all);
 	return status;
 }

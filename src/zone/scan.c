@@ -22,8 +22,7 @@ static const uint8_t octet_class[256] = {
 struct source {
 	int fd;                 /* -1: text in memory */
 	bool owns_fd, eof;
-	bool is_piece;          /* of the file, from file_at to file_end; read by position */
-	uint64_t file_at, file_end;
+	uint64_t file_at, file_end;     /* a piece of a file, read by position; file_end 0: all of it */
 	char *buffer;           /* or the text */
 	size_t size;            /* of the buffer */
 	size_t begin, at, end;  /* of the record under way; where we are; of what was read */
@@ -120,7 +119,6 @@ struct scanner *scanner_new_piece(int fd, uint64_t at, uint64_t size, const char
 
 	if (!s)
 		return NULL;
-	s->source[0].is_piece = true;
 	s->source[0].file_at = at;
 	s->source[0].file_end = at + size;
 	s->source[0].line = line;
@@ -222,13 +220,14 @@ static unsigned column_of(const struct source *source, size_t at)
 static ssize_t read_some(struct source *source, char *p, size_t size)
 {
 	uint64_t left = source->file_end - source->file_at;
+	bool is_piece = source->file_end > 0;
 	int fd = source->fd;
 
 	for (;;) {
-		ssize_t n = source->is_piece ? pread(fd, p, size < left ? size : (size_t)left, (off_t)source->file_at) : read(fd, p, size);
+		ssize_t n = is_piece ? pread(fd, p, size < left ? size : (size_t)left, (off_t)source->file_at) : read(fd, p, size);
 
 		if (n >= 0) {
-			source->file_at += source->is_piece ? (uint64_t)n : 0;
+			source->file_at += is_piece ? (uint64_t)n : 0;
 			return n;
 		}
 		if (errno == EAGAIN || errno == EWOULDBLOCK) {

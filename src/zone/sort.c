@@ -492,7 +492,7 @@ size_t sorter_memory(const struct sorter *s)
 	return s->arena.used + s->count * (sizeof(*s->items) * 3 / 2);
 }
 
-int sorter_add(struct sorter *s, const struct sort_record *in, bool same_owner, struct err *err)
+int sorter_add(struct sorter *s, const struct parsed *in, size_t apex_size, bool same_owner, struct err *err)
 {
 	struct sorted *r;
 
@@ -508,7 +508,7 @@ int sorter_add(struct sorter *s, const struct sort_record *in, bool same_owner, 
 		s->space = space;
 	}
 	if (!same_owner || !s->last_owner)
-		s->last_owner = new_owner(s, in->owner, in->owner_size);
+		s->last_owner = new_owner(s, in->owner, in->owner_size - apex_size);
 	r = s->last_owner ? arena_alloc(&s->arena, sizeof(*r) + in->size) : NULL;
 	if (!r)
 		return err_set(err, ERR_NOMEM, "no memory for more than %zu records", s->count);
@@ -516,7 +516,7 @@ int sorter_add(struct sorter *s, const struct sort_record *in, bool same_owner, 
 	r->place = in->place;
 	r->ttl = in->ttl;
 	r->type = in->type;
-	r->size = in->size;
+	r->size = (uint16_t)in->size;
 	r->ttl_known = in->ttl_known;
 	memcpy(r->rdata, in->rdata, in->size);
 	s->items[s->count] = (struct item){ .prefix = r->owner->prefix, .record = r };

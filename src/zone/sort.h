@@ -6,7 +6,7 @@
 #ifndef ZONE_SORT_H
 #define ZONE_SORT_H
 
-#include "zone/check.h"
+#include "zone/parse.h"
 
 struct sort_record {
 	const uint8_t *owner;   /* relative, case as it came */
@@ -24,8 +24,9 @@ struct sorter;
  * does not fit is ERR_LIMIT. NULL: no memory. */
 struct sorter *sorter_new(size_t memory_limit, int scratch_fd);
 void sorter_free(struct sorter *);
-/* same_owner: octet for octet as in the call before. Everything is copied. */
-int sorter_add(struct sorter *, const struct sort_record *, bool same_owner, struct err *);
+/* A record of the zone whose apex has so many octets. same_owner: octet for
+ * octet as in the call before. Everything is copied. */
+int sorter_add(struct sorter *, const struct parsed *, size_t apex_size, bool same_owner, struct err *);
 /* The rdata of what was added last, where it stays until it is given out;
  * without a scratch file only. */
 const uint8_t *sorter_last_rdata(const struct sorter *);
